@@ -1,0 +1,142 @@
+"""The book's figures: one palette, one style, and the package's own code as an exhibit.
+
+Figures keep a white background in the book's light and dark pages, so that colors stay true. The
+palette is Okabe and Ito's, which readers with any color vision can tell apart; every series also
+differs in marker or label.
+"""
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+
+import matplotlib.pyplot as plt
+from cycler import cycler
+from IPython.display import Markdown
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from deeplearn._check import check_tensor
+
+__all__ = ["MARKERS", "PALETTE", "histograms", "lines", "show_source", "use_style"]
+
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+
+
+def use_style() -> None:
+    """Set matplotlib to the course's style: palette, sizes readable on a phone, light grid.
+
+    >>> use_style()
+    >>> plt.rcParams["figure.facecolor"]
+    'white'
+    """
+    plt.rcParams.update(
+        {
+            "axes.prop_cycle": cycler(color=PALETTE),
+            "axes.grid": True,
+            "axes.spines.right": False,
+            "axes.spines.top": False,
+            "figure.constrained_layout.use": True,
+            "figure.dpi": 100,
+            "figure.facecolor": "white",
+            "font.size": 12,
+            "grid.alpha": 0.3,
+            "legend.frameon": False,
+            "lines.linewidth": 2,
+            "savefig.facecolor": "white",
+        }
+    )
+
+
+def lines(
+    series: Mapping[str, Sequence[float]],
+    *,
+    x: Sequence[float] | None = None,
+    xlabel: str,
+    ylabel: str,
+    log: bool = False,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw named series against ``x`` (1, 2, 3, … unless given), each with its own marker.
+
+    ``log`` makes the vertical axis logarithmic. Raises a ``ValueError`` if there is no series, or
+    if one has another length than ``x``.
+
+    >>> ax = lines({"loss": [1.0, 0.5]}, xlabel="epoch", ylabel="loss")
+    >>> ax.get_xlabel()
+    'epoch'
+    """
+    if not series:
+        raise ValueError("series is empty; pass at least one name with its values")
+    if ax is None:
+        _, ax = plt.subplots(figsize=(7, 4))
+    for i, (name, values) in enumerate(series.items()):
+        positions = range(1, len(values) + 1) if x is None else x
+        if len(positions) != len(values):
+            raise ValueError(f"{name!r} has {len(values)} values for {len(positions)} of x")
+        ax.plot(positions, values, marker=MARKERS[i % len(MARKERS)], markersize=5, label=name)
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    if log:
+        ax.set_yscale("log")
+    if len(series) > 1:
+        ax.legend()
+    return ax
+
+
+def histograms(
+    values: Mapping[str, Tensor], *, xlabel: str, bins: int = 60, columns: int = 5
+) -> Figure:
+    """Draw one histogram for each tensor, side by side on a common horizontal axis.
+
+    Raises a ``ValueError`` if ``values`` is empty and a ``TypeError`` for something else than a
+    tensor.
+
+    >>> import torch
+    >>> figure = histograms({"layer 1": torch.randn(100)}, xlabel="activation")
+    >>> len(figure.axes)
+    1
+    """
+    if not values:
+        raise ValueError("values is empty; pass at least one name with its tensor")
+    for name, value in values.items():
+        check_tensor(f"values[{name!r}]", value)
+    columns = min(columns, len(values))
+    rows = -(-len(values) // columns)
+    low = min(float(value.min()) for value in values.values())
+    high = max(float(value.max()) for value in values.values())
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(2 * columns + 1, 2 * rows), sharex=True, squeeze=False
+    )
+    for ax, (name, value) in zip(axes.flat, values.items(), strict=False):
+        ax.hist(value.flatten().numpy(), bins=bins, range=(low, high), density=True)
+        ax.set_title(name, fontsize=11)
+        ax.set_yticks([])
+    for ax in axes.flat[len(values) :]:
+        ax.remove()
+    figure.supxlabel(xlabel, fontsize=12)
+    figure.supylabel("density", fontsize=12)
+    return figure
+
+
+def show_source(*objects: Callable) -> Markdown:
+    """Show the code of functions or classes as it stands in the package, without docstrings.
+
+    >>> from deeplearn.regularization import dropout
+    >>> show_source(dropout).data.startswith("```python\\ndef dropout(")
+    True
+    """
+    listings = [_without_docstring(textwrap.dedent(inspect.getsource(item))) for item in objects]
+    return Markdown("```python\n" + "\n\n".join(listings) + "\n```")
+
+
+def _without_docstring(source: str) -> str:
+    kept = source.splitlines()
+    documented = ast.ClassDef | ast.FunctionDef
+    nodes = [node for node in ast.walk(ast.parse(source)) if isinstance(node, documented)]
+    for node in sorted(nodes, key=lambda node: node.lineno, reverse=True):
+        if ast.get_docstring(node) is not None:
+            first = node.body[0]
+            del kept[first.lineno - 1 : first.end_lineno]
+    return "\n".join(kept).strip("\n")

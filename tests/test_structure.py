@@ -1,0 +1,77 @@
+"""The house keeps its floors: a module of deeplearn imports only from the floors below its own."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "deeplearn"
+# Modules with an underscore carry what several floors share; the first row rests on nothing.
+FLOORS = [
+    {"_check", "_modules", "_mnist", "_history", "_order"},
+    {
+        "activations",
+        "checkpoint",
+        "data",
+        "diagnostics",
+        "init",
+        "metrics",
+        "normalization",
+        "optim",
+        "plots",
+        "regularization",
+    },
+    {"models", "trainer"},
+    {"callbacks"},
+]
+LEVEL = {module: level for level, floor in enumerate(FLOORS) for module in floor}
+MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
+
+
+def imported(source: str) -> set[str]:
+    """Return the modules of deeplearn that a source imports, wherever the statement stands."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative imports hide where a name comes from"
+            module = node.module or ""
+            if module == "deeplearn":
+                found |= {alias.name for alias in node.names}
+            elif module.startswith("deeplearn."):
+                found.add(module.split(".")[1])
+        elif isinstance(node, ast.Import):
+            found |= {a.name.split(".")[1] for a in node.names if a.name.startswith("deeplearn.")}
+    return found
+
+
+def test_imports_are_found_in_every_form():
+    source = "def f():\n    from deeplearn.init import x\nimport deeplearn.data as d\n"
+    assert imported(source + "from deeplearn import optim, models") == {
+        "init",
+        "data",
+        "optim",
+        "models",
+    }
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_module_imports_only_from_lower_floors(module):
+    assert module in LEVEL, "give the module a floor"
+    source = (PACKAGE / f"{module}.py").read_text(encoding="utf-8")
+    allowed = {name for name, level in LEVEL.items() if level < LEVEL[module]}
+    if LEVEL[module] == 0:
+        allowed = {"_check"} - {module}
+    assert imported(source) <= allowed
+
+
+def test_every_floor_names_modules_that_exist():
+    assert set(LEVEL) == set(MODULES)
+
+
+def test_no_module_is_too_long():
+    lengths = {
+        path.name: len(path.read_text(encoding="utf-8").splitlines())
+        for path in PACKAGE.glob("*.py")
+    }
+    assert {name: n for name, n in lengths.items() if n > 310} == {}
+    assert sum(lengths.values()) <= 3500
