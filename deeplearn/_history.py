@@ -32,7 +32,8 @@ class History:
     def best(self, monitor: str, mode: str = "min") -> dict[str, float]:
         """Return the record of the first epoch with the smallest (``"max"``: largest) value."""
         check_choice("mode", mode, ("min", "max"))
-        values = [-value if mode == "max" else value for value in self[monitor]]
-        return self.records[
-            min(range(len(values)), key=lambda i: (math.isnan(values[i]), values[i]))
-        ]
+        pairs = zip(self[monitor], self.records, strict=True)
+        known = [(value, record) for value, record in pairs if not math.isnan(value)]
+        if not known:
+            raise ValueError(f"monitor {monitor!r} is NaN in every epoch; none is the best")
+        return {"min": min, "max": max}[mode](known, key=lambda pair: pair[0])[1]

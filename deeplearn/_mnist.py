@@ -69,10 +69,10 @@ def read_folder(folder: Path, *, verify: bool) -> Arrays:
     paths = {name: next(filter(Path.is_file, two), None) for name, two in candidates.items()}
     missing = [name for name, path in paths.items() if path is None]
     if missing:
-        lacks = f"lacks {', '.join(missing)}" if folder.is_dir() else "is not a folder"
+        lacks = "lacks" if folder.is_dir() else "is not a folder with"
         raise FileNotFoundError(
-            f"DEEPLEARN_DATA names {folder.absolute()}, which {lacks}; put the four files of "
-            f"{MIRRORS[0]} there, with or without .gz, or unset DEEPLEARN_DATA"
+            f"DEEPLEARN_DATA names {folder.absolute()}, which {lacks} {', '.join(missing)}; "
+            f"put them there from {MIRRORS[0]}, with or without .gz, or unset DEEPLEARN_DATA"
         )
     tensors = {name: _read_file(path, name, verify) for name, path in paths.items()}
     for kind in ("train", "t10k"):
@@ -91,6 +91,8 @@ def _read_file(path: Path, name: str, verify: bool) -> Tensor:
     content = _unpack(path)
     # The structure before the hash: it says more about what went wrong.
     items = _parse(path, content, (28, 28) if "images" in name else ())
+    if "labels" in name and items.max() > 9:
+        raise _broken(path, "labels from 0 to 9", f"label {items.max()}")
     found = hashlib.sha256(content).hexdigest()
     if verify and found != CONTENTS[name]:
         raise _broken(
@@ -102,8 +104,6 @@ def _read_file(path: Path, name: str, verify: bool) -> Tensor:
     if "images" in name:
         scaled = np.divide(items, 255, dtype=np.float32)
         return torch.from_numpy(scaled).reshape(len(items), 784)
-    if items.max() > 9:
-        raise _broken(path, "labels from 0 to 9", f"label {items.max()}")
     return torch.from_numpy(items.astype(np.int64))
 
 
@@ -237,12 +237,13 @@ def _answering(name: str) -> list[str]:
 
 def _download(name: str, mirrors: list[str], folder: Path) -> None:
     """Put ``name`` in ``folder`` from the first mirror that delivers; else raise."""
-    # It reports each download on stderr, where the progress bar must not go either: see above.
+    # pooch reports each download on stderr, where nbgrader allows nothing; the bar is on stdout.
     pooch.get_logger().setLevel(logging.WARNING)
     troubles = {}
     for mirror in mirrors:
         try:
-            with _Progress(desc=name, unit="B", unit_scale=True, file=sys.stdout) as bar:
+            # Some total, until pooch knows the true one: it asks for the truth value of the bar.
+            with _Progress(desc=name, total=1, unit="B", unit_scale=True, file=sys.stdout) as bar:
                 downloader = pooch.HTTPDownloader(
                     progressbar=bar, timeout=(CONNECT_SECONDS, SILENCE_SECONDS)
                 )

@@ -12,7 +12,7 @@ __all__ = ["EarlyStopping", "ModelCheckpoint", "Progress"]
 
 
 class _Best:
-    """The best value so far of what is monitored."""
+    """The best value so far of what is monitored; NaN is never the best."""
 
     def __init__(self, monitor: str, mode: str, min_delta: float = 0.0) -> None:
         check_choice("mode", mode, ("min", "max"))
@@ -37,9 +37,10 @@ class EarlyStopping(Callback):
 
     A measurement is an epoch, or every ``every_steps`` steps: then the validation data is measured
     anew each time. An improvement is more than ``min_delta``; ``mode`` says whether ``"min"`` or
-    ``"max"`` is better. With ``restore_best`` the model of the best measurement is put back when
-    training ends, whether it was stopped or not. The test set has no part in this: report your
-    result on it, not on the data that chose when to stop.
+    ``"max"`` is better; NaN is never an improvement. With ``restore_best`` the model of the best
+    measurement is put back when training ends, whether it was stopped or not; another ``fit`` goes
+    on from there. The test set has no part in this: report your result on it, not on the data that
+    chose when to stop.
 
     Attributes:
         best_epoch, best_step: where the best measurement was taken; ``stopped``: whether the
@@ -89,7 +90,8 @@ class EarlyStopping(Callback):
 
     def _measure(self, trainer: Trainer, values: dict[str, float]) -> None:
         if self._best.improved_by(values):
-            self.wait, self.best_epoch, self.best_step = 0, trainer.epoch, trainer.step
+            self.wait, self.best_step = 0, trainer.step
+            self.best_epoch = trainer.epoch + (trainer.batch > 0)  # in mid-epoch, its number
             if self.restore_best:
                 self._best_model = deepcopy(trainer.model.state_dict())
             return
@@ -134,44 +136,51 @@ class ModelCheckpoint(Callback):
         every_epochs: int = 1,
     ) -> None:
         check_count("every_epochs", every_epochs)
+        check_choice("mode", mode, ("min", "max"))
         self.path, self.every_epochs = Path(path), every_epochs
-        self._best = None if monitor is None else _Best(monitor, mode)
+        self.monitor, self.mode = monitor, mode
 
     def on_fit_begin(self, trainer: Trainer) -> None:
         if not self.path.parent.is_dir():
             raise FileNotFoundError(
                 f"path needs an existing folder, got {self.path}; create {self.path.parent}"
             )
-        if trainer.step == 0 and self._best is not None:
-            self._best.value = math.inf
 
     def on_epoch_end(self, trainer: Trainer) -> None:
-        if trainer.epoch % self.every_epochs:
-            return
-        if self._best is None or self._best.improved_by(trainer.history.records[-1]):
+        if trainer.epoch % self.every_epochs == 0 and self._is_best(trainer.history.records):
             trainer.save(self.path)
 
-    def state_dict(self) -> dict[str, Any]:
-        return {} if self._best is None else {"best": self._best.value}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        if self._best is not None:
-            self._best.value = state_dict["best"]
+    def _is_best(self, records: list[dict[str, float]]) -> bool:
+        if self.monitor is None:
+            return True
+        # From the history: a value of its own would be stale in what a callback saved before it.
+        best = _Best(self.monitor, self.mode)
+        candidates = [
+            record
+            for record in records[self.every_epochs - 1 :: self.every_epochs]
+            if self.monitor in record or record is records[-1]
+        ]
+        return [best.improved_by(record) for record in candidates][-1]
 
 
 class Progress(Callback):
     """Print a line every ``every`` epochs: losses and metrics, and the seconds of that epoch.
 
+    The last epoch has its line, too.
+
     >>> Progress(every=5).every
     5
     """
+
+    priority = 1  # after those that may stop training
 
     def __init__(self, every: int = 1) -> None:
         check_count("every", every)
         self.every = every
 
     def on_epoch_end(self, trainer: Trainer) -> None:
-        if trainer.epoch % self.every and trainer.epoch < trainer.num_epochs:
+        is_last = trainer.should_stop or trainer.epoch == trainer.num_epochs
+        if trainer.epoch % self.every and not is_last:
             return
         record = trainer.history.records[-1]
         shown = [

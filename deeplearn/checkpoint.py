@@ -1,12 +1,10 @@
 """Checkpoints: everything that a run needs to go on as if it had never been interrupted."""
 
 import os
-import pickle
-import tempfile
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 
 import torch
 
@@ -16,13 +14,14 @@ _RANDOM_STATE = "random_state"
 
 
 def save_checkpoint(path: str | Path, **objects: Any) -> Path:
-    """Write the state of the named objects, and torch's random state, to one file.
+    """Write the state of the named objects, and torch's random state on the CPU, to one file.
 
     An object with a ``state_dict`` is saved through it; anything else (numbers, strings, tensors,
     lists and dictionaries of those) as it is. The file is written beside ``path`` and then moved
     over it: whenever the machine stops, ``path`` holds either the old checkpoint or the new one.
 
     Raises:
+        TypeError: if a value is of a kind that :func:`load_checkpoint` would refuse.
         ValueError: if nothing is named.
         FileNotFoundError: if the folder of ``path`` does not exist.
 
@@ -44,15 +43,20 @@ def save_checkpoint(path: str | Path, **objects: Any) -> Path:
         for name, value in objects.items()
     }
     content[_RANDOM_STATE] = torch.get_rng_state()
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with temporary.open("wb") as file:
             torch.save(content, file)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).replace(path)
+        if refused := torch.serialization.get_unsafe_globals_in_checkpoint(temporary):
+            raise TypeError(
+                f"{', '.join(objects)} must hold tensors and plain values, got {sorted(refused)}; "
+                "convert them: float(x), torch.as_tensor(x), str(x)"
+            )
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
     return path
 
@@ -65,6 +69,7 @@ def load_checkpoint(path: str | Path, **objects: Any) -> dict[str, Any]:
     runs no code.
 
     Raises:
+        TypeError: if a named object has no ``load_state_dict``; plain values are returned.
         FileNotFoundError: if there is no such file.
         ValueError: if the file is damaged or not a checkpoint, if a name is not in it, or if a
             state does not fit its object; then every object is as it was before.
@@ -72,14 +77,13 @@ def load_checkpoint(path: str | Path, **objects: Any) -> dict[str, Any]:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"path must be a checkpoint, got {path}; no such file")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        random_state = content.pop(_RANDOM_STATE)
-    except (RuntimeError, EOFError, BadZipFile, KeyError, pickle.UnpicklingError) as error:
-        raise ValueError(
-            f"path must be a whole checkpoint, got {path}, which is damaged or something else; "
-            "use an earlier one"
-        ) from error
+    for name, value in objects.items():
+        if not hasattr(value, "load_state_dict"):
+            raise TypeError(
+                f"{name} must be an object with load_state_dict, got {value!r}; "
+                "leave it out and take it from the dictionary that is returned"
+            )
+    content, random_state = _read(path)
     missing = sorted(set(objects) - set(content))
     if missing:
         raise ValueError(f"{path} holds no {', '.join(missing)}; it has {sorted(content)}")
@@ -87,9 +91,26 @@ def load_checkpoint(path: str | Path, **objects: Any) -> dict[str, Any]:
     try:
         for name, value in objects.items():
             value.load_state_dict(content.pop(name))
-    except (RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
+        torch.set_rng_state(random_state)
+    except Exception as error:
         for name, value in objects.items():
             value.load_state_dict(before[name])
         raise ValueError(f"a state in {path} does not fit its object: {error}") from error
-    torch.set_rng_state(random_state)
     return content
+
+
+def _read(path: Path) -> tuple[dict[str, Any], torch.Tensor]:
+    with path.open("rb") as file:
+        try:
+            # torch.load does not compare the checksums, so a flipped bit would become a weight.
+            with ZipFile(file) as archive:
+                if archive.testzip() is not None:
+                    raise BadZipFile("a checksum does not fit")
+            file.seek(0)
+            content = torch.load(file, map_location="cpu", weights_only=True)
+            return content, content.pop(_RANDOM_STATE)
+        except Exception as error:
+            raise ValueError(
+                f"path must be a whole checkpoint, got {path}, which is damaged or something else; "
+                "use an earlier one"
+            ) from error

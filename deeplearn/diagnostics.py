@@ -6,6 +6,7 @@ from functools import partial
 
 from torch import Tensor, nn
 
+from deeplearn._check import check_tensor
 from deeplearn._modules import matching_leaves
 
 __all__ = ["gradient_norms", "record_activations"]
@@ -15,11 +16,12 @@ __all__ = ["gradient_norms", "record_activations"]
 def record_activations(model: nn.Module, pattern: str = ".*") -> Iterator[dict[str, Tensor]]:
     """Collect the outputs of the innermost modules whose whole name matches ``pattern``.
 
-    Inside the ``with`` block every forward pass writes the detached output of each module into the
+    Inside the ``with`` block every forward pass writes a copy of the output of each module into the
     dictionary, by name and in the order of the pass; a second pass replaces the first. The hooks
     are removed at the end, whatever happens.
 
     Raises:
+        TypeError: if a module returns something else than a tensor.
         ValueError: if no module matches; the message lists the names.
 
     >>> import torch
@@ -33,8 +35,10 @@ def record_activations(model: nn.Module, pattern: str = ".*") -> Iterator[dict[s
     seen: dict[str, Tensor] = {}
 
     def record(name: str, module: nn.Module, inputs: tuple, output: Tensor) -> None:
+        check_tensor(f"the output of {name!r}", output)
         seen.pop(name, None)
-        seen[name] = output.detach()
+        # A copy, for an activation with inplace=True writes over what came before it.
+        seen[name] = output.detach().clone()
 
     handles = [
         module.register_forward_hook(partial(record, name))

@@ -7,6 +7,8 @@ Drop-in for ``torch.nn.init``: from the same generator state, the same bits.
 """
 
 import math
+from copy import deepcopy
+from functools import partial
 
 import torch
 from torch import Generator, Tensor, nn
@@ -19,7 +21,6 @@ from deeplearn._check import (
     check_not_empty,
     check_range,
 )
-from deeplearn._modules import evaluating
 
 __all__ = [
     "calculate_gain",
@@ -245,15 +246,15 @@ def lsuv_(
 
     Every ``nn.Linear`` of ``model`` gets an orthonormal weight and a bias of 0. Then, layer by
     layer in the order of the forward pass, the weight is divided by the standard deviation of the
-    layer's output on the batch, until the variance is within ``tolerance`` of 1. The model is in
-    evaluation mode meanwhile, and is returned.
+    layer's output on the batch, until the variance is within ``tolerance`` of 1. The pass is in
+    evaluation mode; of a layer that is used twice, the first use counts. Returns ``model``.
 
     Shapes: ``X`` is one batch as ``model`` takes it, (batch, features).
 
     Raises:
         TypeError: if ``X`` is not a floating-point tensor.
-        ValueError: if ``X`` is empty or not finite, if the model has no linear layer, or if a
-            layer's output is constant on ``X``, so that no scale can give it unit variance.
+        ValueError: if ``X`` is empty or not finite, or if ``model`` has no linear layer, one that
+            it never calls, or one with constant output; then ``model`` is as it was before.
 
     Source: Mishkin & Matas (2016), algorithm 1.
 
@@ -266,34 +267,33 @@ def lsuv_(
     check_data("X", X)
     check_range("tolerance", tolerance, 0, closed="()", cure="0.1 is the paper's")
     check_count("max_iterations", max_iterations)
-    layers = [module for module in model.modules() if isinstance(module, nn.Linear)]
-    if not layers:
+    twin = deepcopy(model).eval()  # the model itself changes only when all went well
+    waiting = {name: m for name, m in twin.named_modules() if isinstance(m, nn.Linear)}
+    if not waiting:
         raise ValueError(f"model has no nn.Linear, got {type(model).__name__}; LSUV scales those")
-    for layer in layers:
-        orthogonal_(layer.weight, generator=generator)
-        if layer.bias is not None:
-            layer.bias.zero_()
 
-    def rescale(layer: nn.Linear, inputs: tuple[Tensor], output: Tensor) -> Tensor:
+    def rescale(name: str, layer: nn.Linear, args: tuple, kwargs: dict, output: Tensor) -> Tensor:
+        if waiting.pop(name, None) is None:
+            return output
         for _ in range(max_iterations):
-            variance = float(output.var())
+            variance = float(output.var(correction=0))
             if abs(variance - 1) < tolerance:
                 break
-            if not variance > 0:
-                raise ValueError(
-                    f"X gives a layer an output of variance {variance}; "
-                    "use a batch with at least two different rows"
-                )
+            if not 0 < variance < math.inf:
+                found = f"X gives {name!r} an output of variance {variance}"
+                raise ValueError(f"{found}; use several different, standardized rows")
             layer.weight.div_(math.sqrt(variance))
-            output = nn.functional.linear(*inputs, layer.weight, layer.bias)
+            output = layer.forward(*args, **kwargs)
         return output
 
     # A hook may replace the output, so one forward pass meets every layer after its inputs are set.
-    handles = [layer.register_forward_hook(rescale) for layer in layers]
-    try:
-        with evaluating(model):
-            model(X)
-    finally:
-        for handle in handles:
-            handle.remove()
+    for name, layer in waiting.items():
+        orthogonal_(layer.weight, generator=generator)
+        if layer.bias is not None:
+            layer.bias.zero_()
+        layer.register_forward_hook(partial(rescale, name), with_kwargs=True)
+    twin(X)
+    if waiting:
+        raise ValueError(f"model never calls {list(waiting)}; remove or call them in forward")
+    model.load_state_dict(twin.state_dict())
     return model

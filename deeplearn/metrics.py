@@ -24,6 +24,11 @@ def _labels(input: Tensor, target: Tensor) -> Tensor:
             f"labels of target, got shape {tuple(input.shape)}; score the same rows"
         )
     if input.dim() == 2:
+        if input.size(1) == 1:
+            raise ValueError(
+                f"input must have at least 2 classes, got shape {tuple(input.shape)}; "
+                "for one logit pass the labels (input[:, 0] > 0).long()"
+            )
         check_finite("input", input)
         return input.argmax(dim=1)
     if input.is_floating_point():
@@ -72,5 +77,6 @@ def confusion_matrix(input: Tensor, target: Tensor, num_classes: int | None = No
         raise ValueError(
             f"num_classes must be at least {found + 1}, got {num_classes}: a label is {found}"
         )
-    counts = torch.bincount(target * num_classes + predicted, minlength=num_classes**2)
+    pairs = target.long() * num_classes + predicted  # small integer types would overflow
+    counts = torch.bincount(pairs, minlength=num_classes**2)
     return counts.view(num_classes, num_classes)

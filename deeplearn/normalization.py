@@ -82,8 +82,9 @@ def _check_input(input: Tensor, running_mean: Tensor | None) -> None:
 class BatchNorm1d(nn.Module):
     """:func:`batch_norm` as a layer that keeps its two parameters and its running statistics.
 
-    ``affine=False`` leaves both parameters out, ``bias=False`` only the second. ``momentum=None`` averages over all batches seen. State keys are torch's: ``weight, bias,
-    running_mean, running_var, num_batches_tracked``.
+    ``affine=False`` leaves both parameters out, ``bias=False`` only the second. ``momentum=None``
+    averages over all batches seen. State keys are torch's: ``weight, bias, running_mean,
+    running_var, num_batches_tracked``.
 
     Source: Ioffe & Szegedy (2015).
 

@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from deeplearn._check import check_tensor
+from deeplearn._check import check_count, check_finite, check_not_empty, check_tensor
 
 __all__ = ["MARKERS", "PALETTE", "histograms", "lines", "show_source", "use_style"]
 
@@ -90,8 +90,8 @@ def histograms(
 ) -> Figure:
     """Draw one histogram for each tensor, side by side on a common horizontal axis.
 
-    Raises a ``ValueError`` if ``values`` is empty and a ``TypeError`` for something else than a
-    tensor.
+    Raises a ``ValueError`` if ``values`` or a tensor is empty or not finite, and a ``TypeError``
+    for something else than a tensor.
 
     >>> import torch
     >>> figure = histograms({"layer 1": torch.randn(100)}, xlabel="activation")
@@ -100,8 +100,11 @@ def histograms(
     """
     if not values:
         raise ValueError("values is empty; pass at least one name with its tensor")
+    check_count("columns", columns)
     for name, value in values.items():
         check_tensor(f"values[{name!r}]", value)
+        check_not_empty(f"values[{name!r}]", value)
+        check_finite(f"values[{name!r}]", value)
     columns = min(columns, len(values))
     rows = -(-len(values) // columns)
     low = min(float(value.min()) for value in values.values())
@@ -110,7 +113,7 @@ def histograms(
         rows, columns, figsize=(2 * columns + 1, 2 * rows), sharex=True, squeeze=False
     )
     for ax, (name, value) in zip(axes.flat, values.items(), strict=False):
-        ax.hist(value.flatten().numpy(), bins=bins, range=(low, high), density=True)
+        ax.hist(value.detach().flatten().numpy(), bins=bins, range=(low, high), density=True)
         ax.set_title(name, fontsize=11)
         ax.set_yticks([])
     for ax in axes.flat[len(values) :]:
@@ -132,11 +135,19 @@ def show_source(*objects: Callable) -> Markdown:
 
 
 def _without_docstring(source: str) -> str:
-    kept = source.splitlines()
-    documented = ast.ClassDef | ast.FunctionDef
+    kept = source.split("\n")
+    documented = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
     nodes = [node for node in ast.walk(ast.parse(source)) if isinstance(node, documented)]
     for node in sorted(nodes, key=lambda node: node.lineno, reverse=True):
-        if ast.get_docstring(node) is not None:
-            first = node.body[0]
-            del kept[first.lineno - 1 : first.end_lineno]
+        first = node.body[0]
+        start, end = first.lineno - 1, first.end_lineno
+        # One that shares its line with the header stays.
+        if ast.get_docstring(node) is None or kept[start][: first.col_offset].strip():
+            continue
+        if len(node.body) == 1:
+            kept[start:end] = [" " * first.col_offset + "..."]
+            continue
+        while not kept[end].strip():
+            end += 1
+        del kept[start:end]
     return "\n".join(kept).strip("\n")

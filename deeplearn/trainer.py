@@ -8,24 +8,27 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from deeplearn._check import check_choice, check_count
+from deeplearn._check import check_choice, check_count, check_type
 from deeplearn._history import History
 from deeplearn._modules import evaluating
-from deeplearn._order import EpochOrder
+from deeplearn._order import EpochOrder, unpack
 from deeplearn.checkpoint import load_checkpoint, save_checkpoint
 from deeplearn.data import TensorLoader
 from deeplearn.metrics import accuracy
 
 __all__ = ["Callback", "History", "Trainer"]
 
+_PROGRESS = ("epoch", "batch", "step", "should_stop", "_unfinished", "_loss_sum", "_rows")
+
 
 class Callback:
     """Something to do at set moments of training; override the moments that you need.
 
-    Each method gets the trainer. ``trainer.should_stop = True`` ends training after the current
+    Each method gets the trainer. ``trainer.should_stop = True`` ends training after the present
     step. ``state_dict`` and ``load_state_dict`` carry what must survive an interruption. Callbacks
-    run in the order given, those with a larger ``priority`` later.
+    run in the order given, those with a larger ``priority`` later: give 1 to one that saves.
     """
 
     priority = 0
@@ -65,8 +68,8 @@ class Trainer:
     ``loss_fn(output, target)`` returns the mean loss of a batch. ``metrics`` map a name to a
     function of (output, target). ``scheduler`` is any of torch's; it moves on once an epoch, or
     once a step with ``schedule_by="step"``. ``device`` is the model's own unless given.
-
-    A batch is a tuple ``(*inputs, target)``: the model is called with the inputs.
+    A batch is a tuple ``(*inputs, target)``: the model is called with the inputs. A layer that you
+    put in evaluation mode yourself stays in it, unless the whole model is in evaluation mode.
 
     Attributes:
         history: a :class:`History` with ``epoch, train_loss, valid_loss, valid_<metric>, lr,
@@ -75,17 +78,15 @@ class Trainer:
         should_stop: set it to end training after the present step.
 
     Raises:
-        TypeError: if ``model`` is not a module or ``loss_fn`` cannot be called.
+        TypeError: for an argument of another kind.
         ValueError: if the optimizer holds none of the model's parameters.
 
     >>> from deeplearn.models import mlp
     >>> from deeplearn.optim import SGD
-    >>> generator = torch.Generator().manual_seed(0)
-    >>> model = mlp([2, 2], generator=generator)
-    >>> X = torch.tensor([[0.0, 1.0], [1.0, 0.0]])
-    >>> y = torch.tensor([0, 1])
+    >>> model = mlp([2, 2], generator=torch.Generator().manual_seed(0))
+    >>> X, y = torch.eye(2), torch.tensor([1, 0])
     >>> trainer = Trainer(model, SGD(model.parameters(), lr=1.0), nn.functional.cross_entropy)
-    >>> history = trainer.fit(TensorLoader(X, y, batch_size=2, generator=generator), 20)
+    >>> history = trainer.fit(TensorLoader(X, y, batch_size=2), 20)
     >>> trainer.evaluate((X, y))["accuracy"]
     1.0
     """
@@ -102,11 +103,13 @@ class Trainer:
         callbacks: Iterable[Callback] = (),
         device: torch.device | str | None = None,
     ) -> None:
-        if not isinstance(model, nn.Module):
-            raise TypeError(f"model must be an nn.Module, got {type(model).__name__}")
+        check_type("model", model, nn.Module)
+        check_type("optimizer", optimizer, torch.optim.Optimizer)
         if not callable(loss_fn):
             raise TypeError(f"loss_fn must be a function of (output, target), got {loss_fn!r}")
         check_choice("schedule_by", schedule_by, ("epoch", "step"))
+        if schedule_by == "step" and isinstance(scheduler, ReduceLROnPlateau):
+            raise ValueError("schedule_by must be 'epoch' for ReduceLROnPlateau, got 'step'")
         own = {id(parameter) for parameter in model.parameters()}
         if not any(id(p) in own for group in optimizer.param_groups for p in group["params"]):
             raise ValueError(
@@ -118,13 +121,15 @@ class Trainer:
         self.optimizer, self.loss_fn = optimizer, loss_fn
         self.scheduler, self.schedule_by = scheduler, schedule_by
         self.metrics = {"accuracy": accuracy} if metrics is None else dict(metrics)
+        callbacks = list(callbacks)
+        for i, callback in enumerate(callbacks):
+            check_type(f"callbacks[{i}]", callback, Callback)
         self.callbacks = sorted(callbacks, key=lambda callback: callback.priority)
         self.history = History()
         self.epoch = self.batch = self.step = 0
-        self.should_stop = False
+        self.should_stop = self._unfinished = False
         self.validation: Iterable | tuple[Tensor, ...] | None = None
-        self._loss_sum, self._rows = 0.0, 0
-        self._order = EpochOrder()
+        self._loss_sum, self._rows, self._order = 0.0, 0, EpochOrder()
 
     def fit(
         self,
@@ -134,20 +139,23 @@ class Trainer:
     ) -> History:
         """Train until ``num_epochs`` epochs are done in all, or until a callback stops.
 
-        ``validation`` is a loader, or a tuple of tensors, measured after each epoch.
+        ``validation`` is a loader, or a tuple of tensors, measured after each epoch. After an
+        interruption, or after :meth:`resume`, the same call does what was left to do.
 
         Raises:
-            ValueError: if that many epochs are done already, if training was stopped before, or
-                if the loader gives no batch.
+            TypeError: if the loader gives something else than tuples.
+            ValueError: if ``num_epochs`` are done already or training was stopped, without an
+                interruption; if the loader gives no batch, or others than before it.
             FloatingPointError: if the training loss is no longer finite.
         """
         check_count("num_epochs", num_epochs)
-        if self.epoch >= num_epochs:
+        begun = self.epoch + (self.batch > 0)
+        if begun > num_epochs or (begun == num_epochs == self.epoch and not self._unfinished):
             raise ValueError(
                 f"num_epochs must be above {self.epoch}, the epochs done, got {num_epochs}; "
                 "it counts all epochs of this trainer"
             )
-        if self.should_stop:
+        if self.should_stop and not self._unfinished:
             raise ValueError(
                 f"training was stopped after epoch {self.epoch}; "
                 "set trainer.should_stop = False to go on"
@@ -155,9 +163,11 @@ class Trainer:
         self.validation, self.num_epochs = validation, num_epochs
         self._order.attach(train_loader)
         self._call("on_fit_begin")
-        while self.epoch < num_epochs and not self.should_stop:
+        self._unfinished = True
+        while self.batch > 0 or (self.epoch < num_epochs and not self.should_stop):
             self._run_epoch()
         self._call("on_fit_end")
+        self._unfinished = False
         return self.history
 
     def _call(self, moment: str) -> None:
@@ -166,34 +176,39 @@ class Trainer:
 
     def _run_epoch(self) -> None:
         start = time.perf_counter()
-        self.model.train()
+        # Not always: train() would wake up a layer that is in evaluation mode on purpose.
+        if not self.model.training:
+            self.model.train()
         if self.batch == 0:
             self._call("on_epoch_begin")
-        for batch in self._order.batches(done=self.batch):
+        batches = self._order.batches(done=self.batch)
+        while not self.should_stop and (batch := next(batches, None)) is not None:
             self._run_step(batch)
-            if self.should_stop:
-                break
-        if self._rows == 0:
+        if self._rows > 0:
+            self._finish_epoch(start)
+        elif not self.should_stop:
             raise ValueError("train_loader gave no batch; check its length and drop_last")
-        record = {"epoch": self.epoch + 1, "train_loss": self._loss_sum / self._rows}
-        self.history.records.append(record)
-        lr = self.optimizer.param_groups[0]["lr"]
-        if not math.isfinite(record["train_loss"]):
-            raise FloatingPointError(
-                f"the training loss is {record['train_loss']} in epoch {self.epoch + 1}, lr={lr}; "
-                "lower the learning rate, clip the gradients, or look for NaN in the data"
-            )
-        record |= self.validate()
-        record |= {"lr": lr, "seconds": time.perf_counter() - start}
-        if self.scheduler is not None and self.schedule_by == "epoch":
-            self._move_scheduler(record)
+
+    def _finish_epoch(self, start: float) -> None:
+        loss, lr = self._loss_sum / self._rows, float(self.optimizer.param_groups[0]["lr"])
+        record = {"epoch": self.epoch + 1, "train_loss": loss, **self.validate(), "lr": lr}
+        self.history.records.append(record | {"seconds": time.perf_counter() - start})
         self.epoch += 1
         self.batch, self._loss_sum, self._rows = 0, 0.0, 0
+        if not math.isfinite(loss):
+            self._unfinished = False
+            raise FloatingPointError(
+                f"the training loss is {loss} in epoch {self.epoch}, lr={lr}; "
+                "lower the learning rate, clip the gradients, or look for NaN in the data"
+            )
+        if self.scheduler is not None and self.schedule_by == "epoch":
+            watched = (record.get("valid_loss", loss),)
+            self.scheduler.step(*watched if isinstance(self.scheduler, ReduceLROnPlateau) else ())
         self._call("on_epoch_end")
 
     def _run_step(self, batch: Sequence[Tensor]) -> None:
         self._call("on_batch_begin")
-        *inputs, target = (tensor.to(self.device) for tensor in batch)
+        *inputs, target = unpack(batch, self.device)
         try:
             loss = self.loss_fn(self.model(*inputs), target)
         except (RuntimeError, IndexError) as error:
@@ -212,12 +227,6 @@ class Trainer:
         self.step += 1
         self._call("on_step_end")
 
-    def _move_scheduler(self, record: dict[str, float]) -> None:
-        if isinstance(self.scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
-            self.scheduler.step(record.get("valid_loss", record["train_loss"]))
-        else:
-            self.scheduler.step()
-
     def validate(self) -> dict[str, float]:
         """Measure ``valid_loss`` and ``valid_<metric>`` now; nothing without validation data."""
         if self.validation is None:
@@ -226,20 +235,24 @@ class Trainer:
 
     @torch.no_grad()
     def evaluate(self, data: Iterable | tuple[Tensor, ...]) -> dict[str, float]:
-        """Return ``loss`` and the metrics on a loader or a tuple of tensors, in evaluation mode."""
+        """Return ``loss`` and metrics, in evaluation mode; metrics are NaN if the loss is."""
+        if isinstance(data, tuple):
+            data = TensorLoader(*data, batch_size=1024, shuffle=False)
         outputs, targets, loss_sum, rows = [], [], 0.0, 0
         with evaluating(self.model):
-            for batch in _as_loader(data):
-                *inputs, target = (tensor.to(self.device) for tensor in batch)
+            for batch in data:
+                *inputs, target = unpack(batch, self.device)
                 outputs.append(self.model(*inputs))
                 targets.append(target)
                 loss_sum += float(self.loss_fn(outputs[-1], target)) * len(target)
                 rows += len(target)
         if rows == 0:
             raise ValueError("data gave no batch; evaluate needs at least one row")
-        output, target = torch.cat(outputs), torch.cat(targets)
-        values = {name: metric(output, target) for name, metric in self.metrics.items()}
-        return {"loss": loss_sum / rows, **values}
+        loss, scores = loss_sum / rows, dict.fromkeys(self.metrics, math.nan)
+        if math.isfinite(loss):
+            output, target = torch.cat(outputs), torch.cat(targets)
+            scores = {name: float(metric(output, target)) for name, metric in self.metrics.items()}
+        return {"loss": loss, **scores}
 
     @torch.no_grad()
     def predict(self, *inputs: Tensor, batch_size: int = 1024) -> Tensor:
@@ -249,30 +262,24 @@ class Trainer:
             return torch.cat([self.model(*(x.to(self.device) for x in batch)) for batch in loader])
 
     def save(self, path: str | Path) -> Path:
-        """Write a checkpoint from which :meth:`resume` goes on exactly, even in mid-epoch."""
+        """Write a checkpoint from which :meth:`resume` goes on exactly, after any step."""
         return save_checkpoint(path, **self._parts())
 
     def resume(self, path: str | Path) -> None:
-        """Take up the run that :meth:`save` wrote; call :meth:`fit` with the same loader next.
+        """Take up the run that :meth:`save` wrote; then call :meth:`fit` as it was called then.
 
-        Raises:
-            FileNotFoundError, ValueError: as :func:`deeplearn.checkpoint.load_checkpoint`.
+        Errors as :func:`deeplearn.checkpoint.load_checkpoint`.
         """
         load_checkpoint(path, **self._parts())
 
     def _parts(self) -> dict[str, Any]:
-        parts = {"model": self.model, "optimizer": self.optimizer, "trainer": self}
-        return parts if self.scheduler is None else {**parts, "scheduler": self.scheduler}
+        scheduler = {} if self.scheduler is None else {"scheduler": self.scheduler}
+        return {"model": self.model, "optimizer": self.optimizer, "trainer": self, **scheduler}
 
     def state_dict(self) -> dict[str, Any]:
         """Return the trainer's own progress; model, optimizer and scheduler are saved beside it."""
         return {
-            "epoch": self.epoch,
-            "batch": self.batch,
-            "step": self.step,
-            "should_stop": self.should_stop,
-            "loss_sum": self._loss_sum,
-            "rows": self._rows,
+            **{name: getattr(self, name) for name in _PROGRESS},
             "order": self._order.state_dict(),
             "history": [dict(record) for record in self.history.records],
             "callbacks": [(type(c).__name__, c.state_dict()) for c in self.callbacks],
@@ -286,14 +293,8 @@ class Trainer:
             raise ValueError(f"the run was saved with callbacks {saved}, this trainer has {own}")
         for callback, (_, state) in zip(self.callbacks, state_dict["callbacks"], strict=True):
             callback.load_state_dict(state)
-        self.epoch, self.batch = state_dict["epoch"], state_dict["batch"]
-        self.step, self.should_stop = state_dict["step"], state_dict["should_stop"]
-        self._loss_sum, self._rows = state_dict["loss_sum"], state_dict["rows"]
+        for name in _PROGRESS:
+            setattr(self, name, state_dict[name])
+        self.optimizer._opt_called = self.step > 0  # no state holds it, and torch's schedulers ask
         self._order.load_state_dict(state_dict["order"])
         self.history.records = [dict(record) for record in state_dict["history"]]
-
-
-def _as_loader(data: Iterable | tuple[Tensor, ...]) -> Iterable:
-    if isinstance(data, tuple) and all(isinstance(item, Tensor) for item in data):
-        return TensorLoader(*data, batch_size=1024, shuffle=False)
-    return data

@@ -1,6 +1,7 @@
 """What all tests share: one thread, no window, no leak of figures or random state."""
 
 import matplotlib
+import matplotlib.pyplot as plt
 import pytest
 import torch
 
@@ -9,11 +10,11 @@ torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)
-def _isolated(tmp_path_factory):
+def _isolated():
     """Fix torch's global generator, and close the figures of the test."""
     torch.manual_seed(0)
     yield
-    matplotlib.pyplot.close("all")
+    plt.close("all")
 
 
 @pytest.fixture
