@@ -81,7 +81,7 @@ def lines(
     if log:
         ax.set_yscale("log")
     if len(series) > 1:
-        ax.legend()
+        ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return ax
 
 
