@@ -1,0 +1,89 @@
+# Every way into the course. `make` alone lists the targets; each of them first makes .venv.
+# Readable for GNU make 3.81, which macOS ships; paths are relative, so the checkout may have spaces.
+
+PYTHON ?= $(shell for name in python3.11 python3; do \
+	$$name -c "" 2>/dev/null && echo $$name && break; done || echo python3.11)
+BIN := .venv/bin
+PY := $(BIN)/python
+PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest
+NOTEBOOKS := --nbval-lax notebooks solutions
+BOOK := _build/html/.complete
+BOOK_SOURCES := $(shell find _config.yml _toc.yml book notebooks deeplearn -type f 2>/dev/null | grep -v -e /__pycache__/ -e /.ipynb_checkpoints/)
+CHAPTERS := $(patsubst notebooks/%.ipynb,_build/executed/%,$(wildcard notebooks/*.ipynb))
+
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help course test check test-data book release sample grade notebooks bench setup system lock lint clean
+
+help: ## list these targets
+	@echo "Training Deep Networks: make <target>"
+	@echo
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | \
+		while IFS='|' read -r name text; do printf '  %-10s %s\n' "$$name" "$$text"; done
+
+course: book ## the whole course: book, student release, a sample class graded
+	@echo "Student release …"
+	@$(PY) -m grading release
+	@echo "A sample class …"
+	@$(PY) -m grading sample
+	@$(PY) tools/next_steps.py
+
+test: lint system ## all that CI runs; the book is built strictly by its tests
+	$(PYTEST) -n 2 --dist loadfile $(NOTEBOOKS) tests deeplearn grading
+
+check: lint ## the quick part of the tests: lint, unit tests, doctests
+	$(PYTEST) -n 2 -m "not browser and not data" --ignore-glob "tests/test_grading*" tests deeplearn grading
+
+test-data: setup ## the tests that read data, and the notebooks
+	$(PYTEST) -n 2 --dist loadfile -k "data or ipynb" $(NOTEBOOKS) tests
+
+book: $(BOOK) ## the book, into _build/html
+
+# Pages of removed sources would stay: so each build starts empty. It takes seconds.
+$(BOOK): $(BOOK_SOURCES) requirements.txt Makefile | setup
+	@echo "The book …"
+	@rm -rf _build/html _build/.doctrees
+	$(BIN)/jupyter-book build . -W -n --keep-going
+	@touch $@
+
+release: setup ## the students' notebooks, from solutions/ into release/
+	$(PY) -m grading release
+
+sample: setup ## grade a sample class
+	$(PY) -m grading sample
+
+grade: setup ## grade your own class, from submitted/
+	$(PY) -m grading grade
+
+notebooks: setup $(CHAPTERS) ## execute the chapters that changed, in place; needs MNIST
+
+_build/executed/%: notebooks/%.ipynb $(wildcard deeplearn/*.py) | setup
+	@$(PY) -c "from deeplearn.data import load_mnist; load_mnist('mnist')"
+	$(PY) -m jupyter nbconvert --execute --inplace --ExecutePreprocessor.record_timing=False $<
+	@mkdir -p $(@D) && touch $@
+
+bench: setup ## speed and memory, beside plain PyTorch
+	$(PY) tests/bench.py
+
+lint: setup
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/codespell
+
+setup: ## make .venv, or bring it up to date
+	@command -v "$(PYTHON)" >/dev/null || { echo "$(PYTHON) was not found: install Python 3.11, \
+	or name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@"$(PYTHON)" tools/environment.py
+
+system: ## the programs that tests need beside Python: chromium
+	@sh tools/system.sh
+
+lock: ## requirements.txt anew from pyproject.toml (UPGRADE=1: the newest versions)
+	"$(PYTHON)" tools/lock.py
+
+# A class is never removed: submitted/, autograded/, feedback/ and gradebook.db are an instructor's data.
+clean: ## remove what make made, except .venv and the data of a class
+	rm -rf release .pytest_cache .ruff_cache .coverage
+	[ ! -d _build ] || find _build -mindepth 1 -maxdepth 1 -not -name exchange -exec rm -rf {} +
+	find . -name __pycache__ -not -path "./.venv/*" -prune -exec rm -rf {} +
