@@ -1,0 +1,251 @@
+"""The built book in a browser: what a reader meets, with a mouse, a keyboard, a phone or by ear."""
+
+import json
+import re
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+import yaml
+from axe_playwright_python.base import AXE_SCRIPT
+from bs4 import BeautifulSoup
+from playwright.sync_api import sync_playwright
+
+from tests.browser import FLAGS, MISSING, find_chromium, serve, visit
+
+pytestmark = pytest.mark.browser
+
+ROOT = Path(__file__).parent.parent
+TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
+PAGES = [TOC["root"], *(entry["file"] for part in TOC["parts"] for entry in part["chapters"])]
+CHAPTERS = [page for page in PAGES if page.startswith("notebooks/")]
+
+pages = pytest.mark.parametrize("name", PAGES)
+schemes = pytest.mark.parametrize("scheme", ["http", "file"])
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory) -> Path:
+    """Build the book into a folder of its own; a warning or a missing reference is an error."""
+    output = tmp_path_factory.mktemp("book")
+    jupyter_book = Path(sys.executable).with_name("jupyter-book")
+    strictly = ["-W", "-n", "--keep-going", "-q"]
+    command = [jupyter_book, "build", ROOT, "--path-output", output, *strictly]
+    build = subprocess.run(command, capture_output=True, text=True)
+    assert build.returncode == 0, build.stderr
+    return output / "_build" / "html"
+
+
+@pytest.fixture(scope="session")
+def addresses(built):
+    with serve(built) as address:
+        yield {"http": address, "file": built.as_uri()}
+
+
+@pytest.fixture(scope="session")
+def browser():
+    executable = find_chromium()
+    if executable is None:
+        pytest.fail(MISSING, pytrace=False)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@cache
+def read(path: Path) -> BeautifulSoup:
+    return BeautifulSoup(path.read_text(), "html.parser")
+
+
+@cache
+def anchors(path: Path) -> set[str]:
+    """Return what a link to a page may name after `#`; the empty string names the page."""
+    return {"", *(tag["id"] for tag in read(path)(id=True))} if path.suffix == ".html" else {""}
+
+
+# Files alone
+
+
+def test_build_holds_every_page(built):
+    names = {path.relative_to(built).with_suffix("").as_posix() for path in built.rglob("*.html")}
+    assert names >= {*PAGES, "index", "search"}
+
+
+@pages
+def test_page_tells_what_it_is(built, name):
+    soup = read(built / f"{name}.html")
+    meta = {tag.get("property") or tag.get("name"): tag.get("content") for tag in soup("meta")}
+    assert soup.title.string.strip()
+    assert len(meta["description"]) >= 50
+    assert meta["og:description"] == meta["description"]
+    assert meta["og:title"] in soup.title.string
+    footer = soup.select_one(".bd-footer-content").get_text(" ", strip=True)
+    assert "the Training Deep Networks contributors" in footer
+    assert "BSD 3-Clause" in footer
+    assert "CC BY 4.0" in footer
+
+
+@pages
+def test_links_inside_the_book_resolve(built, name):
+    broken = []
+    for link in read(built / f"{name}.html")("a", href=True):
+        target = urlsplit(link["href"])
+        if target.scheme or target.netloc:
+            continue
+        path = built / f"{name}.html"
+        if target.path:
+            path = (path.parent / unquote(target.path)).resolve()
+        if not path.exists() or unquote(target.fragment) not in anchors(path):
+            broken.append(link["href"])
+    assert broken == []
+
+
+# In the browser
+
+LEFTOVER_TEX = re.compile(r"\\[()\[\]]|\\[a-zA-Z]{2,}|\$[^$\n]+\$")
+READ_PAGE = """() => {
+    const article = document.querySelector("article.bd-article");
+    const text = article.cloneNode(true);
+    text.querySelectorAll("pre, code, script, style, mjx-container").forEach(node => node.remove());
+    return {
+        text: text.textContent,
+        formulas: [...article.querySelectorAll(".math")].map(
+            formula => formula.querySelector("mjx-container") !== null),
+        errors: article.querySelectorAll("mjx-merror, [data-mjx-error]").length,
+        images: [...document.querySelectorAll("main img")].map(
+            image => ({alt: image.alt, source: image.src, width: image.naturalWidth})),
+    };
+}"""
+
+
+@schemes
+@pages
+def test_page_is_complete_and_asks_nobody(browser, addresses, scheme, name):
+    with visit(browser, addresses[scheme]) as visited:
+        seen = visited.open(name).evaluate(READ_PAGE)
+        assert visited.outside == []
+        assert visited.complaints == []
+    assert all(seen["formulas"])
+    assert seen["errors"] == 0
+    assert LEFTOVER_TEX.findall(seen["text"]) == []
+    for image in seen["images"]:
+        assert image["width"] > 0, image
+        assert len(image["alt"]) >= 20, image
+        assert not re.search(r"\.(png|svg|jpe?g)$", image["alt"]), image
+
+
+def test_chapters_have_formulas_and_figures(built):
+    assert CHAPTERS
+    for name in CHAPTERS:
+        article = read(built / f"{name}.html").select_one("article.bd-article")
+        assert article.select(".math"), name
+        assert article.select(".cell_output img"), name
+
+
+@pages
+def test_phone_shows_the_whole_width(browser, addresses, name):
+    phone = {"width": 360, "height": 740}
+    with visit(browser, addresses["http"], viewport=phone) as visited:
+        page = visited.open(name)
+        page.evaluate("document.querySelectorAll('details').forEach(box => box.open = true)")
+        assert page.evaluate("document.scrollingElement.scrollWidth") <= 360
+
+
+@pytest.mark.parametrize(("theme", "width"), [("light", 1400), ("dark", 1400), ("light", 360)])
+@pages
+def test_page_is_accessible(browser, addresses, name, theme, width):
+    options = {"preload": False, "rules": {"label-content-name-mismatch": {"enabled": True}}}
+    size = {"width": width, "height": 900}
+    with visit(browser, addresses["http"], color_scheme=theme, viewport=size) as visited:
+        page = visited.open(name)
+        page.evaluate("document.querySelectorAll('details').forEach(box => box.open = true)")
+        assert page.evaluate("document.documentElement.dataset.theme") == theme
+        # Listings take most of the time and share one style: those of one chapter stand for all.
+        listings = name == CHAPTERS[0] and width == 1400
+        context = {"exclude": [] if listings else [[".highlight pre"]]}
+        page.evaluate(AXE_SCRIPT)
+        run = f"axe.run({json.dumps(context)}, {json.dumps(options)})"
+        violations = page.evaluate(run)["violations"]
+    found = [
+        f"{violation['impact']} {violation['id']}: {node['html'][:200]}"
+        for violation in violations
+        if violation["impact"] in ("serious", "critical")
+        for node in violation["nodes"]
+    ]
+    assert found == []
+
+
+@schemes
+def test_search_finds_a_word(browser, addresses, scheme):
+    with visit(browser, addresses[scheme]) as visited:
+        page = visited.open(TOC["root"])
+        page.keyboard.press("Control+k")
+        page.keyboard.type("gradebook")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#search-results li a", timeout=10_000)
+        results = page.locator("#search-results li a").evaluate_all("all => all.map(a => a.href)")
+        assert any("book/teach.html" in result for result in results), results
+        assert visited.outside == []
+        assert visited.complaints == []
+
+
+def test_button_switches_to_dark_and_figures_keep_their_colors(browser, addresses):
+    with visit(browser, addresses["http"], color_scheme="light") as visited:
+        page = visited.open(CHAPTERS[0])
+        theme = "document.documentElement.dataset.theme"
+        lightness = "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)"
+        assert page.evaluate(theme) == "light"
+        assert min(page.evaluate(lightness)) > 240
+        for _ in range(3):  # the button goes round: automatic, light, dark
+            if page.evaluate(theme) != "dark":
+                page.locator(".theme-switch-button:visible").click()
+        page.wait_for_timeout(500)
+        assert page.evaluate(theme) == "dark"
+        assert max(page.evaluate(lightness)) < 60
+        style = page.locator(".cell_output img").first.evaluate(
+            "image => [getComputedStyle(image).filter, getComputedStyle(image).backgroundColor]"
+        )
+        assert style == ["none", "rgb(255, 255, 255)"]
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_answers_open_by_keyboard(browser, addresses, name):
+    with visit(browser, addresses["file"]) as visited:
+        page = visited.open(name)
+        choices = page.locator("details.choice")
+        assert choices.count() >= 8
+        for i in range(choices.count()):
+            choice = choices.nth(i)
+            explanation = choice.locator("> :not(summary)").first
+            assert not explanation.is_visible()
+            choice.locator("summary").focus()
+            page.keyboard.press("Enter")
+            assert explanation.is_visible()
+            assert re.match(r"Right\.|Not quite\.", explanation.inner_text())
+
+
+def test_tab_key_shows_where_it_is(browser, addresses):
+    with visit(browser, addresses["http"]) as visited:
+        page = visited.open(CHAPTERS[0])
+        page.locator("details.choice summary").first.focus()
+        page.keyboard.press("Tab")
+        outline = "getComputedStyle(document.activeElement).outline"
+        assert "solid 3px" in page.evaluate(outline)
+
+
+def test_paper_is_light_and_answers_stay_closed(browser, addresses):
+    with visit(browser, addresses["http"], color_scheme="dark") as visited:
+        page = visited.open(CHAPTERS[0])
+        theme = "document.documentElement.dataset.theme"
+        page.evaluate(f"addEventListener('beforeprint', () => printed = {theme})")
+        page.pdf()
+        assert page.evaluate("printed") == "light"
+        assert page.evaluate(theme) == "dark"
+        page.emulate_media(media="print")
+        assert page.locator("details.choice summary").first.is_visible()
+        assert not page.locator("details.choice > :not(summary)").first.is_visible()
+        assert not page.locator("#pst-primary-sidebar").is_visible()
