@@ -1,0 +1,98 @@
+"""The command line: ``python -m grading --help``."""
+
+import argparse
+import sys
+
+from grading.answers import AnswerError
+from grading.course import Course, CourseError
+from grading.grade import grade, nothing_submitted
+from grading.release import release
+from grading.report import table
+from grading.sample import find_answers, sample_class
+
+DESCRIPTION = """\
+Hand out assignments, grade what comes back, and say why.
+
+  python -m grading release              1. solutions/ -> release/: hand out these folders
+                                         2. put what comes back at
+                                            submitted/<student>/<assignment>/<assignment>.ipynb
+  python -m grading grade                3. submitted/ -> autograded/ and gradebook.db
+  nbgrader formgrader, in JupyterLab     4. read the written answers
+  nbgrader generate_feedback ASSIGNMENT  5. autograded/ -> feedback/: give these pages back
+  nbgrader export                        6. gradebook.db -> grades.csv
+
+Each command does only what is not up to date. Stop it whenever you like: started again, it goes on
+where it was."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The arguments of the command line."""
+    result = argparse.ArgumentParser(
+        prog="python -m grading",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    result.add_argument(
+        "--course", default=".", metavar="FOLDER", help="where nbgrader_config.py is (default: .)"
+    )
+    commands = result.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for function, text in (
+        (run_release, "make the student version of the assignments, and check that nothing leaks"),
+        (run_grade, "grade all that is in submitted/, and print who lost points where"),
+        (run_sample, "grade a sample class, to see how it works without any student"),
+    ):
+        command = commands.add_parser(
+            function.__name__.removeprefix("run_"), help=text, description=f"{text}."
+        )
+        command.add_argument("assignment", nargs="*", help="default: all assignments")
+        command.set_defaults(function=function)
+    return result
+
+
+def run_release(course: Course, assignments: list[str]) -> None:
+    """Release assignments, and say which were made anew."""
+    for assignment in assignments:
+        made = release(course, assignment)
+        folder = course.folder("release", assignment).relative_to(course.root)
+        print(f"{folder}: {'made' if made else 'up to date'}")
+
+
+def run_grade(course: Course, assignments: list[str]) -> None:
+    """Grade what was submitted, and print a table for each assignment."""
+    submitted = [assignment for assignment in assignments if course.students(assignment)]
+    if not submitted:
+        print(nothing_submitted(course, assignments))
+    for assignment in submitted:
+        print(f"\n{assignment}\n{table(grade(course, assignment))}")
+
+
+def run_sample(course: Course, assignments: list[str]) -> None:
+    """Grade the sample class, and print a table for each assignment."""
+    for assignment in assignments:
+        sample, results = sample_class(course, assignment, find_answers(course, assignment))
+        print(f"\n{assignment}\n{table(results)}\n")
+        page = sample.folder("feedback", assignment, results[-1].student) / f"{assignment}.html"
+        print(f"Feedback as each student gets it, for example:\n  {page}")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; return the exit status."""
+    chosen = parser().parse_args(arguments)
+    try:
+        course = Course(chosen.course)
+        chosen.function(course, course.choose(chosen.assignment))
+    except (CourseError, AnswerError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        place = f" ({error.filename})" if error.filename else ""
+        print(f"error: {error.strerror or error}{place}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nstopped; start it again and it goes on where it was", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

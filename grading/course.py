@@ -1,0 +1,252 @@
+"""A course folder: its nbgrader configuration, its assignments, its gradebook."""
+
+import hashlib
+import importlib.metadata
+import importlib.util
+import io
+import json
+import logging
+import os
+import re
+import sqlite3
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+
+from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.apps.api import NbGraderAPI
+from nbgrader.converters.base import BaseConverter
+from traitlets.config import PyFileConfigLoader
+
+CONFIG_FILE = "nbgrader_config.py"
+
+
+class CourseError(Exception):
+    """Something that the instructor can mend; the message says how."""
+
+
+class Course:
+    """The folder that holds ``nbgrader_config.py``, with nbgrader set up as that file says.
+
+    Args:
+        root: the folder.
+
+    Raises:
+        CourseError: if the folder holds no ``nbgrader_config.py``.
+    """
+
+    def __init__(self, root: Path | str = "."):
+        self.root = Path(root).resolve()
+        if not (self.root / CONFIG_FILE).is_file():
+            raise CourseError(
+                f"{self.root} holds no {CONFIG_FILE}; run this from the course's folder, "
+                "or name it with --course"
+            )
+        config = PyFileConfigLoader(CONFIG_FILE, path=str(self.root)).load_config()
+        self.log = logging.Logger("grading", level=logging.INFO)
+        self.api = NbGraderAPI(config=config, log=self.log)
+        self.directory = self.api.coursedir
+
+    @property
+    def work(self) -> Path:
+        """The folder for stamps and logs."""
+        folder = self.root / "_build" / "grading"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def folder(self, step: str, assignment: str, student: str = ".") -> Path:
+        """The folder of one assignment at one step, e.g. ``folder("source", "signals")``."""
+        name = getattr(self.directory, f"{step}_directory")
+        return Path(self.directory.format_path(name, student, assignment))
+
+    def assignments(self) -> list[str]:
+        """The names of all assignments that have a source notebook."""
+        source = self.folder("source", ".")
+        return sorted({path.parent.name for path in source.glob("*/*.ipynb")})
+
+    def choose(self, names: Iterable[str]) -> list[str]:
+        """The assignments named, or all if none is.
+
+        Raises:
+            CourseError: if one does not exist, or none does.
+        """
+        known = self.assignments()
+        where = f"{self.directory.source_directory}/<name>/<name>.ipynb"
+        if not known:
+            raise CourseError(f"there is no assignment; write one as {where}")
+        for name in names:
+            if name not in known:
+                raise CourseError(f"there is no assignment {name!r}; there are: {', '.join(known)}")
+        return list(names) or known
+
+    def notebooks(self, assignment: str) -> list[str]:
+        """The names of an assignment's notebooks, without ``.ipynb``."""
+        return sorted(path.stem for path in self.folder("source", assignment).glob("*.ipynb"))
+
+    def students(self, assignment: str) -> list[str]:
+        """Who has a folder for this assignment among the submissions."""
+        submitted = self.root / self.directory.submitted_directory
+        return sorted(path.parent.name for path in submitted.glob(f"[!.]*/{assignment}/"))
+
+    def gradebook(self) -> Gradebook:
+        """Open nbgrader's gradebook; use it in a ``with`` statement."""
+        return Gradebook(self.directory.db_url, self.directory.course_id)
+
+    def run(self, converter: type[BaseConverter], assignment: str, student: str = "*", **attrs):
+        """Run one of nbgrader's converters in this process, its log kept in a file.
+
+        Args:
+            converter: for example ``nbgrader.converters.Autograde``.
+            assignment: the assignment's name.
+            student: the student's id, or ``"*"`` for all.
+            attrs: attributes of the course directory that hold for this run alone.
+
+        Raises:
+            CourseError: if nbgrader fails, with the cause; nbgrader's own error only says that
+                there is one, above, in the log.
+        """
+        stream = io.StringIO()
+        handlers = [logging.StreamHandler(stream), logging.FileHandler(self.log_file)]
+        for handler in handlers:
+            handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+            self.log.addHandler(handler)
+        self.log.info("%s %s %s", converter.__name__, assignment, student)
+        attrs = {"assignment_id": assignment, "student_id": student, **attrs}
+        before = {name: getattr(self.directory, name) for name in attrs}
+        try:
+            for name, value in attrs.items():
+                setattr(self.directory, name, value)
+            app = converter(coursedir=self.directory, parent=self.api)
+            app.force = True
+            with warnings.catch_warnings():
+                # SQLAlchemy's on how nbgrader uses it: nothing that an instructor could mend
+                warnings.simplefilter("ignore")
+                app.start()
+        except Exception as error:
+            self.log.exception("failed")
+            cause = _cause(stream.getvalue(), error)
+            raise CourseError(f"{cause} (all that nbgrader said: {self.log_file})") from error
+        finally:
+            for name, value in before.items():
+                setattr(self.directory, name, value)
+            for handler in handlers:
+                self.log.removeHandler(handler)
+                handler.close()
+
+    @property
+    def log_file(self) -> Path:
+        """Where nbgrader's own words are kept."""
+        return self.work / "nbgrader.log"
+
+    def in_gradebook(self, assignment: str) -> bool:
+        """Whether the gradebook knows this assignment and all its notebooks."""
+        with self.gradebook() as gradebook:
+            try:
+                known = gradebook.find_assignment(assignment).notebooks
+            except MissingEntry:
+                return False
+            return {notebook.name for notebook in known} == set(self.notebooks(assignment))
+
+    def check_gradebook(self) -> None:
+        """Remake a gradebook whose creation was interrupted, if nothing is lost by it.
+
+        nbgrader makes the tables first and writes their version last. A gradebook without the
+        version works for now and cannot be upgraded later.
+
+        Raises:
+            CourseError: if it cannot be read, or holds submissions.
+        """
+        prefix = "sqlite:///"
+        path = Path(self.directory.db_url.removeprefix(prefix))
+        if not self.directory.db_url.startswith(prefix) or not path.exists():
+            return
+        try:
+            version, submissions = _inspect_sqlite(path)
+        except sqlite3.DatabaseError as error:
+            raise CourseError(
+                f"{path} is not a gradebook ({error}); move it away, then run `release` again"
+            ) from error
+        if version:
+            return
+        if submissions:
+            raise CourseError(
+                f"{path} was left half made, and it holds {submissions} submissions: it lacks its "
+                "version. Copy the file to a safe place; then move it away, run `release` and "
+                "`grade` again, and enter grades given by hand from the copy"
+            )
+        path.unlink()
+
+    def key(self, *folders: Path) -> str:
+        """A hash of all that a grade depends on: these folders' files and the environment."""
+        digest = hashlib.sha256(os.environ.get("DEEPLEARN_DATA", "").encode())
+        for package in ("nbgrader", "torch"):
+            digest.update(_version(package).encode())
+        code = [_package_folder(name) for name in ("grading", "deeplearn")]
+        files = [self.root / CONFIG_FILE]
+        files += [path for folder in code if folder for path in sorted(folder.rglob("*.py"))]
+        files += [path for folder in folders for path in sorted(folder.rglob("*"))]
+        for path in files:
+            if path.is_file():
+                digest.update(f"{path.name}\0{path.stat().st_size}\0".encode())
+                digest.update(path.read_bytes())
+        return digest.hexdigest()
+
+    def read_stamp(self, name: str) -> dict:
+        """What was written under this name, or ``{}``."""
+        try:
+            return json.loads((self.work / f"{name}.json").read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return {}
+
+    def write_stamp(self, name: str, **values) -> None:
+        """Remember that something is done, e.g. with the key of its inputs."""
+        write_atomically(self.work / f"{name}.json", json.dumps(values).encode())
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file such that it is there whole, or as it was before."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    part.write_bytes(content)
+    part.replace(path)
+
+
+def _cause(log: str, error: Exception) -> str:
+    """The first line of the error that nbgrader logged before it raised its own.
+
+    >>> _cause("...\\nRuntimeError: no end solution statement found\\n", Exception("see above"))
+    'no end solution statement found'
+    """
+    causes = re.findall(r"^(?:\w+\.)*(\w+): (\S.*)$", log, re.MULTILINE)
+    named = [text for name, text in causes if name.endswith(("Error", "Entry"))]
+    return named[0] if named else f"{type(error).__name__}: {error}"
+
+
+def _inspect_sqlite(path: Path) -> tuple[str | None, int]:
+    """The gradebook's version (None if it was never written) and its number of submissions."""
+    # not `with`: that ends a transaction and leaves the connection open
+    connection = sqlite3.connect(path)
+    try:
+        tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
+        version, submissions = None, 0
+        if "alembic_version" in tables:
+            row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+            version = row[0] if row else None
+        if "submitted_assignment" in tables:
+            query = "SELECT COUNT(*) FROM submitted_assignment"
+            submissions = connection.execute(query).fetchone()[0]
+        return version, submissions
+    finally:
+        connection.close()
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "none"
+
+
+def _package_folder(name: str) -> Path | None:
+    spec = importlib.util.find_spec(name)
+    return Path(spec.origin).parent if spec and spec.origin else None

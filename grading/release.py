@@ -1,0 +1,99 @@
+"""The student version of an assignment: made by nbgrader, then checked for what may not show."""
+
+import re
+import shutil
+
+from nbformat import NotebookNode
+from nbgrader.converters import GenerateAssignment
+from nbgrader.preprocessors import NbGraderPreprocessor
+
+from grading.course import Course, CourseError
+
+# Also what nbgrader overlooks: small letters, a missing S, two spaces.
+MARKER = re.compile(
+    r"\b(BEGIN|END)\s+(SOLUTIONS?|HIDDEN\s+TESTS?|MARK\s+SCHEMES?)\b", re.IGNORECASE
+)
+
+
+class LeftoverError(Exception):
+    """Something of a solution, a hidden test or a rubric is left in a student version."""
+
+
+class RefuseLeftovers(NbGraderPreprocessor):
+    """The last of nbgrader's steps to a student version: refuse it if a marker is left."""
+
+    def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
+        """Raise a `LeftoverError` that names the cell and the line."""
+        for number, cell in enumerate(nb.cells, start=1):
+            name = cell.metadata.get("nbgrader", {}).get("grade_id", f"number {number}")
+            refuse_leftovers(cell.source, f"cell {name}")
+        return nb, resources
+
+
+def refuse_leftovers(text: str, where: str) -> None:
+    """Raise a `LeftoverError` if ``text`` holds one of nbgrader's markers.
+
+    >>> refuse_leftovers("x = 1  # begin the solution here", "cell a")
+    >>> refuse_leftovers("x = 1\\n# Begin hidden test", "cell a")
+    Traceback (most recent call last):
+    grading.release.LeftoverError: cell a, line 2, still says 'Begin hidden test'; ...
+    """
+    found = MARKER.search(text)
+    if found:
+        line = text.count("\n", 0, found.start()) + 1
+        raise LeftoverError(
+            f"{where}, line {line}, still says {found[0]!r}; nbgrader removes what stands between "
+            "BEGIN and END lines that are spelled exactly so: BEGIN SOLUTION, "
+            "BEGIN HIDDEN TESTS, BEGIN MARK SCHEME"
+        )
+
+
+def release(course: Course, assignment: str) -> bool:
+    """Make the student version of one assignment, unless it is up to date.
+
+    It is made beside the old one, checked, and only then put in its place.
+
+    Returns:
+        Whether it was made anew.
+
+    Raises:
+        CourseError: if something of a solution or of a hidden test is left, or nbgrader refuses.
+    """
+    course.check_gradebook()
+    if is_up_to_date(course, assignment):
+        return False
+    # nbgrader names folders relative to the course
+    drafts = (course.work / "release").relative_to(course.root)
+    draft = course.root / drafts / assignment
+    try:
+        course.run(GenerateAssignment, assignment, ".", release_directory=str(drafts))
+        for path in sorted(draft.rglob("*")):
+            if path.is_file():
+                refuse_leftovers(path.read_text(errors="replace"), path.name)
+    except (CourseError, LeftoverError) as error:
+        cure = ""
+        if "Cannot add or remove cells" in str(error):
+            cure = (
+                ". Once students have handed in, keep the grade_id of each cell; or move "
+                "gradebook.db, autograded/ and feedback/ away and grade them all again"
+            )
+        raise CourseError(f"{assignment} is not released: {error}{cure}") from error
+    target = course.folder("release", assignment)
+    shutil.rmtree(target, ignore_errors=True)
+    target.parent.mkdir(exist_ok=True)
+    draft.replace(target)
+    course.write_stamp(f"release-{assignment}", **_keys(course, assignment))
+    return True
+
+
+def is_up_to_date(course: Course, assignment: str) -> bool:
+    """Whether source and student version are those that the stamp tells of."""
+    if not course.in_gradebook(assignment):
+        return False
+    return course.read_stamp(f"release-{assignment}") == _keys(course, assignment)
+
+
+def _keys(course: Course, assignment: str) -> dict:
+    folders = {"source": course.folder("source", assignment)}
+    folders["release"] = course.folder("release", assignment)
+    return {name: course.key(folder) for name, folder in folders.items()}

@@ -1,0 +1,47 @@
+"""The table of results, fitted to the terminal."""
+
+import shutil
+import textwrap
+
+from grading.grade import Result
+
+MOST_REASONS = 3
+
+
+def table(results: list[Result], width: int | None = None) -> str:
+    """One block of lines for each result: student, score, status and the first reasons.
+
+    >>> print(table([Result("a", "ada", score=3, max_score=4, messages={"test_f": "f(0) is 1"})]))
+    student  score  status  reason
+    ada        3/4  graded  test_f: f(0) is 1
+    """
+    width = width or shutil.get_terminal_size((100, 24)).columns
+    head = ("student", "score", "status", "reason")
+    rows = [(r.student, f"{r.score:g}/{r.max_score:g}", _status(r), _reasons(r)) for r in results]
+    sizes = [max(len(head[n]), *(len(row[n]) for row in rows), 0) for n in range(3)]
+    room = max(20, width - sum(sizes) - 6)
+    lines = [_line(head[:3], sizes, head[3])]
+    for row in rows:
+        reasons = [textwrap.shorten(text, room, placeholder=" …") for text in row[3]] or [""]
+        lines.append(_line(row[:3], sizes, reasons[0]))
+        lines += [_line(("", "", ""), sizes, text) for text in reasons[1:]]
+    return "\n".join(lines)
+
+
+def _line(cells: tuple[str, ...], sizes: list[int], reason: str) -> str:
+    student, score, status = cells
+    start = f"{student:<{sizes[0]}}  {score:>{sizes[1]}}  {status:<{sizes[2]}}"
+    return f"{start}  {reason}".rstrip()
+
+
+def _status(result: Result) -> str:
+    if not result.needs_manual:
+        return result.status
+    manual = "needs manual grading"
+    return manual if result.status == "graded" else f"{result.status}, {manual}"
+
+
+def _reasons(result: Result) -> list[str]:
+    more = len(result.reasons) - MOST_REASONS
+    rest = [f"… and {more} more"] if more > 0 else []
+    return result.reasons[:MOST_REASONS] + rest

@@ -1,0 +1,73 @@
+"""The course, as nbgrader sees it.
+
+Run nbgrader's commands, and JupyterLab with its formgrader, from this folder:
+
+    nbgrader generate_assignment digits_0_to_4     solutions/  -> release/
+    nbgrader autograde digits_0_to_4               submitted/  -> autograded/, gradebook.db
+    nbgrader generate_feedback digits_0_to_4       autograded/ -> feedback/
+    nbgrader export                                gradebook.db -> grades.csv
+
+`python -m grading --help` does the same with a table of who failed where, and why.
+"""
+
+import os
+import secrets
+import sys
+from pathlib import Path
+
+c = get_config()  # noqa: F821 (traitlets hands it to this file)
+root = Path(__file__).resolve().parent
+
+# The gradebook is made by starting `alembic` by name. If that fails, a half-made one stays behind.
+bin_folder = str(Path(sys.executable).parent)
+if bin_folder not in os.environ.get("PATH", "").split(os.pathsep):
+    os.environ["PATH"] = os.pathsep.join([bin_folder, os.environ.get("PATH", os.defpath)])
+
+# Each submission runs in its own folder, where a relative path would point elsewhere.
+if os.environ.get("DEEPLEARN_DATA"):
+    os.environ["DEEPLEARN_DATA"] = str(Path(os.environ["DEEPLEARN_DATA"]).expanduser().resolve())
+
+c.CourseDirectory.course_id = "training_deep_networks"
+c.CourseDirectory.root = str(root)
+c.CourseDirectory.source_directory = "solutions"
+c.CourseDirectory.release_directory = "release"
+
+# nbgrader's pages in JupyterLab show errors unless this folder exists. Files do not travel
+# through it: hand out release/ and collect into submitted/ as you like.
+c.Exchange.root = str(root / "_build" / "exchange")
+Path(c.Exchange.root).mkdir(parents=True, exist_ok=True)
+
+# A rubric between BEGIN MARK SCHEME and END MARK SCHEME may stand in any cell: students see it in
+# their feedback, not before.
+c.ClearMarkScheme.enforce_metadata = False
+c.GenerateAssignment.preprocessors.append("grading.release.RefuseLeftovers")
+
+c.Autograde.exporter_class = "grading.intake.SubmissionExporter"
+c.Autograde.sanitize_preprocessors = [
+    "grading.transplant.Transplant",
+    "nbgrader.preprocessors.CheckCellMetadata",
+]
+c.Autograde.autograde_preprocessors = [
+    "grading.execute.ExecuteSubmission",
+    "nbgrader.preprocessors.LimitOutput",
+    "nbgrader.preprocessors.SaveAutoGrades",
+    "nbgrader.preprocessors.AssignLatePenalties",
+    "nbgrader.preprocessors.CheckCellMetadata",
+]
+
+# An assignment takes up to 60 s of CPU in all. A cell gets twice that, for slower machines.
+c.ExecuteSubmission.timeout = 120
+c.ExecuteSubmission.kernel_name = "python3"
+c.ExecuteSubmission.shutdown_kernel = "immediate"
+c.ExecuteSubmission.coalesce_streams = True  # one block of printed lines, not one for each
+# A tag that nobody can guess: otherwise the tag `skip-execution` on a test cell gives full marks.
+c.ExecuteSubmission.skip_cells_with_tag = secrets.token_hex(16)
+# Kernels talk over local sockets that other users of the machine could otherwise read.
+c.KernelManager.transport_encryption = "auto"
+
+c.GenerateFeedback.exporter_class = "grading.feedback.FeedbackExporter"
+c.GenerateFeedback.preprocessors = [
+    "grading.feedback.HideTests",
+    "nbgrader.preprocessors.GetGrades",
+    "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
+]

@@ -1,0 +1,249 @@
+"""Grading from end to end: command lines, the sample class, and the real assignments."""
+
+import csv
+import html
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+
+import grading.grade
+from grading.__main__ import main
+from grading.answers import Answer, unmet
+from grading.course import Course
+from grading.hand_in import points_of_tests
+from grading.sample import find_answers, sample_class
+from tests.toy_course import (
+    RIGHT_DOUBLE,
+    ROOT,
+    WRONG_DOUBLE,
+    Submission,
+    hand_in,
+    make_course,
+    write_answer,
+)
+
+pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")
+
+
+def run(root, *command, **environment):
+    """Run a command in the course folder, as an instructor does."""
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "100", **environment}
+    for name in ("OMP_NUM_THREADS", "VIRTUAL_ENV"):
+        env.pop(name, None)
+    done = subprocess.run(command, cwd=root, env=env, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_nbgraders_own_commands(tmp_path):
+    """The standard commands, with the environment's bin not on the PATH."""
+    make_course(tmp_path)
+    nbgrader = [sys.executable, "-m", "nbgrader"]
+    path = {"PATH": "/usr/bin:/bin"}
+    run(tmp_path, *nbgrader, "generate_assignment", "toy", **path)
+    released = nbformat.read(tmp_path / "release" / "toy" / "toy.ipynb", as_version=4)
+    hand_in(tmp_path, "right", Submission(released).nb)
+    hand_in(tmp_path, "wrong", Submission(released).answer("double", WRONG_DOUBLE).nb)
+    hand_in(tmp_path, "broken", b"{")
+    run(tmp_path, *nbgrader, "autograde", "toy", **path)
+    run(tmp_path, *nbgrader, "generate_feedback", "toy", **path)
+    run(tmp_path, *nbgrader, "export", **path)
+    with (tmp_path / "grades.csv").open() as file:
+        scores = {row["student_id"]: float(row["score"]) for row in csv.DictReader(file)}
+    assert scores == {"right": 5.0, "wrong": 3.0, "broken": 0.0}
+    page = (tmp_path / "feedback" / "wrong" / "toy" / "toy.html").read_text()
+    assert "the sign is lost" in page
+    assert "HIDDEN" not in page
+
+
+def test_command_line(tmp_path):
+    make_course(tmp_path)
+    command = [sys.executable, "-m", "grading"]
+    assert "release/toy: made" in run(tmp_path, *command, "release")
+    assert "release/toy: up to date" in run(tmp_path, *command, "release", "toy")
+    nothing = run(tmp_path, *command, "grade")
+    assert "nothing is submitted for toy; put the notebooks at submitted/<student>" in nothing
+    released = nbformat.read(tmp_path / "release" / "toy" / "toy.ipynb", as_version=4)
+    hand_in(tmp_path, "ada", Submission(released).answer("double", WRONG_DOUBLE).nb)
+    first = run(tmp_path, *command, "grade")
+    assert re.search(r"^ada +3/10 +needs manual grading +test_double: the sign", first, re.M)
+    again = run(tmp_path, *command, "grade")
+    assert "grading toy" in first
+    assert "grading toy" not in again
+    assert again in first
+
+
+def test_ctrl_c_loses_nothing(tmp_path):
+    """Stopped in the middle of a submission, grading leaves no process and goes on from there."""
+    make_course(tmp_path)
+    command = [sys.executable, "-m", "grading"]
+    run(tmp_path, *command, "release")
+    released = nbformat.read(tmp_path / "release" / "toy" / "toy.ipynb", as_version=4)
+    hand_in(tmp_path, "ada", Submission(released).nb)
+    mark = tmp_path / "started"
+    waiting = f"import os, pathlib, time\npathlib.Path({str(mark)!r}).write_text(str(os.getpid()))"
+    hand_in(tmp_path, "bob", Submission(released).answer("double", f"{waiting}\ntime.sleep(99)").nb)
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen([*command, "grade"], cwd=tmp_path, env=env, stderr=subprocess.PIPE)
+    wait_for(lambda: mark.exists() and mark.read_text())
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert stderr.decode().endswith("stopped; start it again and it goes on where it was\n")
+    assert b"Traceback" not in stderr
+    wait_for(lambda: not Path(f"/proc/{mark.read_text()}").exists())
+    before = (tmp_path / "autograded/ada/toy/toy.ipynb").stat().st_mtime_ns
+    assert not (tmp_path / "autograded/bob/toy/toy.ipynb").exists()
+    (tmp_path / "submitted/bob/toy/toy.ipynb").write_text(nbformat.writes(Submission(released).nb))
+    table = run(tmp_path, *command, "grade")
+    assert re.search(r"^ada +5/10 .*\nbob +5/10 ", table, re.M)
+    assert (tmp_path / "autograded/ada/toy/toy.ipynb").stat().st_mtime_ns == before
+
+
+def wait_for(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--course", "nowhere", "grade"], "holds no nbgrader_config.py; run this from the course"),
+        (["release", "tony"], "error: there is no assignment 'tony'; there are: toy"),
+        (["sample"], "error: there are no answers to toy; write some in "),
+    ],
+)
+def test_a_mistake_on_the_command_line_is_told_in_one_line(tmp_path, capsys, arguments, message):
+    make_course(tmp_path)
+    course = [] if "--course" in arguments else ["--course", str(tmp_path)]
+    assert main([*course, *arguments]) == 1
+    stderr = capsys.readouterr().err
+    assert message in stderr
+    assert len(stderr.splitlines()) == 1
+
+
+def test_an_answer_that_is_wrong_in_form_is_told_in_one_line(tmp_path, capsys):
+    make_course(tmp_path)
+    path = write_answer(tmp_path, "wrong", "ada", "what: x")
+    assert main(["--course", str(tmp_path), "sample"]) == 1
+    assert capsys.readouterr().err.startswith(f"error: {path}: points is missing")
+
+
+def test_a_folder_that_cannot_be_written(tmp_path, capsys):
+    make_course(tmp_path)
+    (tmp_path / "_build").write_text("a file where a folder should be")
+    assert main(["--course", str(tmp_path), "release"]) == 1
+    stderr = capsys.readouterr().err
+    assert stderr.startswith("error: ")
+    assert str(tmp_path / "_build") in stderr
+
+
+def check_answers(course, assignment, answers):
+    """Grade answers in a sample class; return what differs from their headers."""
+    sample, results = sample_class(course, assignment, answers, progress=False)
+    nb = nbformat.read(sample.folder("release", assignment) / f"{assignment}.ipynb", as_version=4)
+    points = points_of_tests(nb)
+    found = {result.student: result for result in results}
+    misses = [miss for answer in answers for miss in unmet(answer, found[answer.student], points)]
+    for answer in answers:
+        page = sample.folder("feedback", assignment, answer.student) / f"{assignment}.html"
+        shown = " ".join(html.unescape(re.sub(r"<[^>]+>", "", page.read_text())).lower().split())
+        demands = answer.message
+        lists = demands.values() if isinstance(demands, dict) else [demands]
+        misses += [
+            f"{answer.student}: no {word!r} in the feedback"
+            for words in lists
+            for word in words
+            if " ".join(word.lower().split()) not in shown
+        ]
+    return misses
+
+
+def with_extremes(answers):
+    """Answers, and the two that each assignment must have: the solution and the release."""
+    folder = Path("right")
+    solution = Answer(folder / "the_solution.md", what="the reference solution")
+    untouched = Answer(folder / "the_release.md", what="as handed out", base="release", points=0)
+    return [*answers, solution, untouched]
+
+
+def test_sample_of_the_toy(tmp_path):
+    course = Course(make_course(tmp_path))
+    write_answer(tmp_path, "right", "adds", "what: x + x", f"```python double\n{RIGHT_DOUBLE}\n```")
+    write_answer(
+        tmp_path, "wrong", "sign", "what: abs\npoints: {test_double: 0}\nmessage: [absolute value]",
+        f"```python double\n{WRONG_DOUBLE}\n```",
+    )  # fmt: skip
+    write_answer(
+        tmp_path,
+        "wrong",
+        "cut",
+        "what: lost\npoints: 0\nmessage: cut off\nstatus: refused\ndamage: {file: truncated}",
+    )
+    answers = find_answers(course, "toy")
+    assert check_answers(course, "toy", with_extremes(answers)) == []
+    answers[-1].points = {"test_double": 0, "test_halve": 1}
+    answers[-1].message = {"test_double": ["absolute", "ReLU"]}
+    misses = check_answers(course, "toy", with_extremes(answers))
+    assert [miss.partition(": ")[2] for miss in misses] == [
+        "test_halve: 3 points, not 1 (no message)",
+        "test_double: no 'ReLU' in 'the sign is lost: did you take the absolute value?'",
+        "no 'ReLU' in the feedback",
+    ]
+
+
+def test_sample_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
+    course = Course(make_course(tmp_path))
+    for name in ("ada", "bob", "cyd"):
+        write_answer(tmp_path, "right", name, f"what: {name}")
+    answers = find_answers(course, "toy")
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    original = grading.grade._grade_one
+
+    def stop_at_bob(course, assignment, student):
+        (stop if student == "bob" else original)(course, assignment, student)
+
+    monkeypatch.setattr(grading.grade, "_grade_one", stop_at_bob)
+    with pytest.raises(KeyboardInterrupt):
+        sample_class(course, "toy", answers, progress=False)
+    graded = tmp_path / "_build/sample_class/toy/autograded"
+    before = (graded / "ada/toy/toy.ipynb").stat().st_mtime_ns
+    monkeypatch.undo()
+    _, results = sample_class(course, "toy", answers, progress=False)
+    assert [result.score for result in results] == [5, 5, 5]
+    assert (graded / "ada/toy/toy.ipynb").stat().st_mtime_ns == before
+    assert not (tmp_path / "gradebook.db").exists(), "the real course is not touched"
+
+
+ASSIGNMENTS = sorted(path.stem for path in (ROOT / "solutions").glob("*/*.ipynb"))
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("assignment", ASSIGNMENTS)
+def test_sample_class(assignment):
+    """Each answer of the bank gets its points and its message, in the class that `make` shows."""
+    course = Course(ROOT)
+    answers = find_answers(course, assignment)
+    assert check_answers(course, assignment, answers) == []
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("assignment", ASSIGNMENTS)
+def test_solution_gets_all_and_release_nothing(assignment, tmp_path):
+    for name in ("solutions", "nbgrader_config.py"):
+        source = ROOT / name
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, tmp_path / name)
+    assert check_answers(Course(tmp_path), assignment, with_extremes([])) == []
