@@ -105,15 +105,16 @@ def histograms(
         check_tensor(f"values[{name!r}]", value)
         check_not_empty(f"values[{name!r}]", value)
         check_finite(f"values[{name!r}]", value)
+    arrays = {name: value.detach().flatten().numpy() for name, value in values.items()}
     columns = min(columns, len(values))
     rows = -(-len(values) // columns)
-    low = min(float(value.min()) for value in values.values())
-    high = max(float(value.max()) for value in values.values())
+    low = min(float(array.min()) for array in arrays.values())
+    high = max(float(array.max()) for array in arrays.values())
     figure, axes = plt.subplots(
         rows, columns, figsize=(2 * columns + 1, 2 * rows), sharex=True, squeeze=False
     )
-    for ax, (name, value) in zip(axes.flat, values.items(), strict=False):
-        ax.hist(value.detach().flatten().numpy(), bins=bins, range=(low, high), density=True)
+    for ax, (name, array) in zip(axes.flat, arrays.items(), strict=False):
+        ax.hist(array, bins=bins, range=(low, high), density=True)
         ax.set_title(name, fontsize=11)
         ax.set_yticks([])
     for ax in axes.flat[len(values) :]:

@@ -546,19 +546,14 @@ def interrupted():
     ("loader", "words"),
     [
         (new_loader(generator=None), "draws from 0 generators of its own.*interrupted run from 1"),
-        (new_loader(batch_size=20), "gives 2 batches, but 2 of this|no batch"),
         (new_loader(batch_size=23), "train_loader gives 1 batches, but 2 of this epoch were done"),
         ([], "draws from 0 generators"),
     ],
-    ids=["no generator", "as many", "fewer batches", "empty"],
+    ids=["no generator", "fewer batches", "empty"],
 )
 def test_another_loader_in_mid_epoch_is_refused(loader, words):
-    trainer = interrupted()
-    if words.startswith("gives 2"):  # exactly the batches that were done: nothing to refuse
-        assert trainer.fit(loader, 2)["epoch"] == [1, 2]
-        return
     with pytest.raises(ValueError, match=words):
-        trainer.fit(loader, 2)
+        interrupted().fit(loader, 2)
 
 
 def test_another_kind_of_loader_after_resume_is_refused(tmp_path):
