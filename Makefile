@@ -5,8 +5,8 @@ PYTHON ?= $(shell for name in python3.11 python3; do \
 	$$name -c "" 2>/dev/null && echo $$name && break; done || echo python3.11)
 BIN := .venv/bin
 PY := $(BIN)/python
-PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest
-NOTEBOOKS := --nbval-lax notebooks solutions
+PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -n 2
+NOTEBOOKS := --nbval-lax --nbval-current-env notebooks solutions
 BOOK := _build/html/.complete
 BOOK_SOURCES := $(shell find _config.yml _toc.yml book notebooks deeplearn -type f 2>/dev/null | grep -v -e /__pycache__/ -e /.ipynb_checkpoints/)
 CHAPTERS := $(patsubst notebooks/%.ipynb,_build/executed/%,$(wildcard notebooks/*.ipynb))
@@ -30,20 +30,20 @@ course: book ## the whole course: book, student release, a sample class graded
 	@$(PY) tools/next_steps.py
 
 test: lint system ## all that CI runs; the book is built strictly by its tests
-	$(PYTEST) -n 2 --dist loadfile $(NOTEBOOKS) tests deeplearn grading
+	$(PYTEST) --dist loadfile --no-loadscope-reorder $(NOTEBOOKS) tests deeplearn grading
 
 check: lint ## the quick part of the tests: lint, unit tests, doctests
-	$(PYTEST) -n 2 -m "not browser and not data" --ignore-glob "tests/test_grading*" tests deeplearn grading
+	$(PYTEST) -m "not browser and not data" --ignore-glob "tests/test_grading*" tests deeplearn grading
 
 test-data: setup ## the tests that read data, and the notebooks
-	$(PYTEST) -n 2 --dist loadfile -k "data or ipynb" $(NOTEBOOKS) tests
+	$(PYTEST) --dist loadfile --no-loadscope-reorder -k "data or ipynb" $(NOTEBOOKS) tests
 
 book: $(BOOK) ## the book, into _build/html
 
 # Pages of removed sources would stay: so each build starts empty. It takes seconds.
 $(BOOK): $(BOOK_SOURCES) requirements.txt Makefile | setup
 	@echo "The book …"
-	@rm -rf _build/html _build/.doctrees
+	@rm -rf _build/html _build/.doctrees _build/jupyter_execute
 	$(BIN)/jupyter-book build . -W -n --keep-going
 	@touch $@
 

@@ -12,7 +12,7 @@ class of real submissions needs, as plug-ins that `nbgrader_config.py` names:
 | `feedback` | shows each message, and neither hidden tests nor a student's scripts |
 | `grade`, `report` | grades all, one bad submission never stopping the rest, and says why |
 | `answers`, `hand_in`, `sample` | submissions in text form: sample class, proof of the graders |
-| `course` | the course folder, and nbgrader as `nbgrader_config.py` sets it up |
+| `course`, `gradebook` | the course folder, with nbgrader as `nbgrader_config.py` sets it up |
 
 `python -m grading --help` is the way in.
 """

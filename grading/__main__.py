@@ -17,7 +17,7 @@ Hand out assignments, grade what comes back, and say why.
                                          2. put what comes back at
                                             submitted/<student>/<assignment>/<assignment>.ipynb
   python -m grading grade                3. submitted/ -> autograded/ and gradebook.db
-  nbgrader formgrader, in JupyterLab     4. read the written answers
+  formgrader, in JupyterLab              4. read the written answers
   nbgrader generate_feedback ASSIGNMENT  5. autograded/ -> feedback/: give these pages back
   nbgrader export                        6. gradebook.db -> grades.csv
 
@@ -69,10 +69,13 @@ def run_grade(course: Course, assignments: list[str]) -> None:
 def run_sample(course: Course, assignments: list[str]) -> None:
     """Grade the sample class, and print a table for each assignment."""
     for assignment in assignments:
-        sample, results = sample_class(course, assignment, find_answers(course, assignment))
+        answers = [answer for answer in find_answers(course, assignment) if answer.sample]
+        sample, results = sample_class(course, assignment, answers)
         print(f"\n{assignment}\n{table(results)}\n")
-        page = sample.folder("feedback", assignment, results[-1].student) / f"{assignment}.html"
-        print(f"Feedback as each student gets it, for example:\n  {page}")
+        place = sample.root.relative_to(course.root)
+        page = place / "feedback" / "<student>" / assignment / f"{assignment}.html"
+        print(f"What each student gets back: {page}")
+        print(f"The class in formgrader: cd {place} && jupyter lab")
 
 
 def main(arguments: list[str] | None = None) -> int:

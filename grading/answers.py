@@ -9,7 +9,7 @@ import yaml
 
 from grading.grade import Result
 
-KEYS = {"what", "points", "message", "base", "damage", "status"}
+KEYS = {"what", "points", "message", "base", "damage", "status", "sample"}
 BASES = ("solution", "release")
 DAMAGES = ("delete", "duplicate", "move", "retype", "file")
 FILES = ("empty", "truncated")
@@ -34,6 +34,7 @@ class Answer:
         message: words in all messages, or by test cell.
         damage: what is done to the notebook or the file.
         status: how grading must end.
+        sample: whether it belongs to the sample class that `python -m grading sample` shows.
     """
 
     path: Path
@@ -44,6 +45,7 @@ class Answer:
     message: list[str] | dict[str, list[str]] = field(default_factory=list)
     damage: dict[str, list[str]] = field(default_factory=dict)
     status: str = "graded"
+    sample: bool = False
 
     @property
     def student(self) -> str:
@@ -79,6 +81,9 @@ def read_answer(path: Path) -> Answer:
     answer.base = _choice(path, header, "base", BASES)
     answer.status = _choice(path, header, "status", STATUSES)
     answer.damage = _damage(path, header.get("damage") or {})
+    answer.sample = header.get("sample", False)
+    if not isinstance(answer.sample, bool):
+        raise AnswerError(f"{path}: sample must be true or false, got {answer.sample!r}")
     right = path.parent.name == "right"
     for key in ("points", "message"):
         if right and key in header:

@@ -8,7 +8,6 @@ import json
 import logging
 import os
 import re
-import sqlite3
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -106,7 +105,10 @@ class Course:
                 there is one, above, in the log.
         """
         stream = io.StringIO()
-        handlers = [logging.StreamHandler(stream), logging.FileHandler(self.log_file)]
+        handlers = [
+            logging.StreamHandler(stream),
+            logging.FileHandler(self.log_file, encoding="utf-8", errors="replace"),
+        ]
         for handler in handlers:
             handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
             self.log.addHandler(handler)
@@ -146,35 +148,6 @@ class Course:
             except MissingEntry:
                 return False
             return {notebook.name for notebook in known} == set(self.notebooks(assignment))
-
-    def check_gradebook(self) -> None:
-        """Remake a gradebook whose creation was interrupted, if nothing is lost by it.
-
-        nbgrader makes the tables first and writes their version last. A gradebook without the
-        version works for now and cannot be upgraded later.
-
-        Raises:
-            CourseError: if it cannot be read, or holds submissions.
-        """
-        prefix = "sqlite:///"
-        path = Path(self.directory.db_url.removeprefix(prefix))
-        if not self.directory.db_url.startswith(prefix) or not path.exists():
-            return
-        try:
-            version, submissions = _inspect_sqlite(path)
-        except sqlite3.DatabaseError as error:
-            raise CourseError(
-                f"{path} is not a gradebook ({error}); move it away, then run `release` again"
-            ) from error
-        if version:
-            return
-        if submissions:
-            raise CourseError(
-                f"{path} was left half made, and it holds {submissions} submissions: it lacks its "
-                "version. Copy the file to a safe place; then move it away, run `release` and "
-                "`grade` again, and enter grades given by hand from the copy"
-            )
-        path.unlink()
 
     def key(self, *folders: Path) -> str:
         """A hash of all that a grade depends on: these folders' files and the environment."""
@@ -220,24 +193,6 @@ def _cause(log: str, error: Exception) -> str:
     causes = re.findall(r"^(?:\w+\.)*(\w+): (\S.*)$", log, re.MULTILINE)
     named = [text for name, text in causes if name.endswith(("Error", "Entry"))]
     return named[0] if named else f"{type(error).__name__}: {error}"
-
-
-def _inspect_sqlite(path: Path) -> tuple[str | None, int]:
-    """The gradebook's version (None if it was never written) and its number of submissions."""
-    # not `with`: that ends a transaction and leaves the connection open
-    connection = sqlite3.connect(path)
-    try:
-        tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
-        version, submissions = None, 0
-        if "alembic_version" in tables:
-            row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-            version = row[0] if row else None
-        if "submitted_assignment" in tables:
-            query = "SELECT COUNT(*) FROM submitted_assignment"
-            submissions = connection.execute(query).fetchone()[0]
-        return version, submissions
-    finally:
-        connection.close()
 
 
 def _version(package: str) -> str:

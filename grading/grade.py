@@ -12,6 +12,7 @@ from nbgrader.utils import is_grade, is_solution
 from tqdm import tqdm
 
 from grading.course import Course, CourseError
+from grading.gradebook import mend_gradebook
 
 
 @dataclass
@@ -58,7 +59,7 @@ def grade(course: Course, assignment: str, *, progress: bool = True) -> list[Res
     Raises:
         CourseError: if the assignment was not released from this gradebook.
     """
-    course.check_gradebook()
+    mend_gradebook(course.directory.db_url)
     if not course.in_gradebook(assignment):
         raise CourseError(
             f"{assignment} is not in the gradebook; run `python -m grading release {assignment}`"
@@ -82,7 +83,7 @@ def _key(course: Course, assignment: str, student: str) -> str:
 
 def _is_graded(course: Course, assignment: str, student: str) -> bool:
     stamp = course.read_stamp(_stamp(assignment, student))
-    if stamp.get("key") != _key(course, assignment, student) or "failed" in stamp:
+    if stamp.get("key") != _key(course, assignment, student) or "status" in stamp:
         return False
     autograded = course.folder("autograded", assignment, student)
     with course.gradebook() as gradebook:
@@ -95,32 +96,32 @@ def _is_graded(course: Course, assignment: str, student: str) -> bool:
 
 def _grade_one(course: Course, assignment: str, student: str) -> None:
     """Run nbgrader's autograde on one submission, and write down how that ended."""
-    key = _key(course, assignment, student)
-    submitted = course.folder("submitted", assignment, student)
-    try:
-        missing = [
-            name
-            for name in course.notebooks(assignment)
-            if not (submitted / f"{name}.ipynb").is_file()
-        ]
-        if missing:
-            there = ", ".join(sorted(path.name for path in submitted.iterdir())) or "nothing"
-            raise CourseError(f"there is no {missing[0]}.ipynb in the submission, but {there}")
-        course.run(Autograde, assignment, student)
-    except CourseError as error:
-        course.write_stamp(_stamp(assignment, student), key=key, failed=str(error))
+    ending = {"key": _key(course, assignment, student)}
+    there = sorted(path.name for path in course.folder("submitted", assignment, student).iterdir())
+    missing = [f"{name}.ipynb" for name in course.notebooks(assignment)]
+    missing = [name for name in missing if name not in there]
+    if missing:
+        reason = f"there is no {missing[0]}, but {', '.join(there) or 'nothing'}"
+        ending |= {"status": "refused", "reason": reason}
+        with course.gradebook() as gradebook:
+            gradebook.update_or_create_student(student)
+            gradebook.update_or_create_submission(assignment, student)
     else:
-        course.write_stamp(_stamp(assignment, student), key=key)
+        try:
+            course.run(Autograde, assignment, student)
+        except CourseError as error:
+            ending |= {"status": "failed", "reason": str(error)}
+    course.write_stamp(_stamp(assignment, student), **ending)
 
 
 def result(course: Course, assignment: str, student: str) -> Result:
     """Read what became of one submission from the gradebook and the graded notebook."""
     found = Result(assignment, student)
-    failed = course.read_stamp(_stamp(assignment, student)).get("failed")
+    ending = course.read_stamp(_stamp(assignment, student))
     with course.gradebook() as gradebook:
         found.max_score = gradebook.find_assignment(assignment).max_score
-        if failed:
-            found.status, found.reason = "failed", failed
+        if "status" in ending:
+            found.status, found.reason = ending["status"], ending["reason"]
             return found
         submission = gradebook.find_submission(assignment, student)
         found.score = submission.score

@@ -8,6 +8,7 @@ from nbgrader.converters import GenerateAssignment
 from nbgrader.preprocessors import NbGraderPreprocessor
 
 from grading.course import Course, CourseError
+from grading.gradebook import mend_gradebook
 
 # Also what nbgrader overlooks: small letters, a missing S, two spaces.
 MARKER = re.compile(
@@ -59,7 +60,7 @@ def release(course: Course, assignment: str) -> bool:
     Raises:
         CourseError: if something of a solution or of a hidden test is left, or nbgrader refuses.
     """
-    course.check_gradebook()
+    mend_gradebook(course.directory.db_url)
     if is_up_to_date(course, assignment):
         return False
     # nbgrader names folders relative to the course

@@ -15,29 +15,34 @@ from grading.release import release
 
 
 def sample_class(
-    course: Course, assignment: str, answers: list[Answer], *, progress: bool = True
+    course: Course,
+    assignment: str,
+    answers: list[Answer],
+    *,
+    place: str = "sample_class",
+    progress: bool = True,
 ) -> tuple[Course, list[Result]]:
     """Build a class of its own from answers, and grade it.
 
-    The class lives in ``_build/sample_class``, a course folder like any other, with its own
+    The class lives in ``_build/<place>/<assignment>``, a course folder like any other, with its own
     gradebook: nothing of the real course is touched. What is up to date stays.
 
     Returns:
         The course of the sample class, and one result for each answer.
     """
-    sample = open_class(course, assignment, [answer.student for answer in answers])
+    root = course.root / "_build" / place / assignment
+    sample = open_class(course, root, assignment, [answer.student for answer in answers])
     release(sample, assignment)
     submit(sample, assignment, answers)
     results = grade(sample, assignment, progress=progress)
     for found in tqdm(results, desc="feedback", disable=not progress, leave=False):
-        if found.status != "failed":
+        if sample.folder("autograded", assignment, found.student).is_dir():
             write_feedback(sample, assignment, found.student)
     return sample, results
 
 
-def open_class(course: Course, assignment: str, students: list[str]) -> Course:
+def open_class(course: Course, root: Path, assignment: str, students: list[str]) -> Course:
     """The folder of the sample class, begun anew if the assignment or the class list changed."""
-    root = course.root / "_build" / "sample_class" / assignment
     source = course.folder("source", assignment)
     stamp = repr((course.key(source), students))
     # The stamp goes last when the folder is made, and first when it is removed.

@@ -31,6 +31,10 @@ from grading.intake import NEW_CELL
 class InstructorCopy:
     """The source notebook with its solutions cleared, as nbgrader wrote it into the gradebook.
 
+    Args:
+        path: the source notebook.
+        parent: a configurable of nbgrader's, from which the course's settings are taken.
+
     Attributes:
         nb: the notebook, with hidden tests and rubrics.
         handed_out: the text of each cell as the student was given it.

@@ -62,7 +62,8 @@ class Result:
         times = "".join(f"{1e3 * statistics.median(t[0] for t in side):12.3f}" for side in sides)
         goal = "     –" if self.goal is None else f"≤ {self.goal:.2f}"
         verdict = "" if self.goal is None else "met" if self.met else "MISSED"
-        return f"{self.name:42}{times}{self.ratio(0):8.3f}{self.ratio(1):8.3f}  {goal}  {verdict}"
+        ratios = f"{self.ratio(0):8.3f}{self.ratio(1):8.3f}"
+        return f"{self.name:42}{times}{ratios}  {goal}  {verdict}".rstrip()
 
 
 HEADER = f"{'':42}{'ours, ms':>12}{'theirs, ms':>12}{'wall':>8}{'CPU':>8}  {'goal':>6}"

@@ -150,7 +150,7 @@ def test_a_folder_that_cannot_be_written(tmp_path, capsys):
 
 def check_answers(course, assignment, answers):
     """Grade answers in a sample class; return what differs from their headers."""
-    sample, results = sample_class(course, assignment, answers, progress=False)
+    sample, results = sample_class(course, assignment, answers, place="answers", progress=False)
     nb = nbformat.read(sample.folder("release", assignment) / f"{assignment}.ipynb", as_version=4)
     points = points_of_tests(nb)
     found = {result.student: result for result in results}
@@ -202,6 +202,16 @@ def test_sample_of_the_toy(tmp_path):
     ]
 
 
+def test_the_sample_class_is_those_who_are_named_for_it(tmp_path, capsys):
+    make_course(tmp_path)
+    write_answer(tmp_path, "right", "ada", "what: x\nsample: true")
+    write_answer(tmp_path, "right", "bob", "what: y")
+    assert main(["--course", str(tmp_path), "sample"]) == 0
+    table = capsys.readouterr().out
+    assert re.search(r"^ada +5/10 ", table, re.M)
+    assert "bob" not in table
+
+
 def test_sample_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
     course = Course(make_course(tmp_path))
     for name in ("ada", "bob", "cyd"):
@@ -233,8 +243,8 @@ ASSIGNMENTS = sorted(path.stem for path in (ROOT / "solutions").glob("*/*.ipynb"
 
 @pytest.mark.data
 @pytest.mark.parametrize("assignment", ASSIGNMENTS)
-def test_sample_class(assignment):
-    """Each answer of the bank gets its points and its message, in the class that `make` shows."""
+def test_answers(assignment):
+    """Each answer of the bank gets its points and its message."""
     course = Course(ROOT)
     answers = find_answers(course, assignment)
     assert check_answers(course, assignment, answers) == []

@@ -133,6 +133,7 @@ def test_damage_to_the_file(tmp_path, file):
         ({"header": HEADER.replace("what: abs", "base: release")}, "what must be a line of text"),
         ({"header": HEADER.replace("what: abs", "what: 3")}, "what must be a line of text, got 3"),
         ({"header": f"{HEADER}\nbase: mine"}, "base must be one of solution, release, got 'mine'"),
+        ({"header": f"{HEADER}\nsample: perhaps"}, "sample must be true or false, got 'perhaps'"),
         ({"header": f"{HEADER}\nstatus: lost"}, "status must be one of graded"),
         ({"header": f"{HEADER}\ndamage: double"}, "damage must be lines"),
         ({"header": f"{HEADER}\ndamage: {{burn: double}}"}, "unknown damage 'burn'"),

@@ -100,8 +100,11 @@ def sqlite(path, *statements):
 def test_a_half_made_gradebook_is_remade(course, damage):
     sqlite(course.root / "gradebook.db", damage)
     assert release(course, "toy")
-    course.check_gradebook()
-    assert course.in_gradebook("toy")
+    with course.gradebook() as gradebook:
+        assert gradebook.find_assignment("toy").max_score == 10
+    connection = sqlite3.connect(course.root / "gradebook.db")
+    assert connection.execute("SELECT COUNT(*) FROM alembic_version").fetchone() == (1,)
+    connection.close()
 
 
 def test_a_half_made_gradebook_with_submissions_is_kept(course):

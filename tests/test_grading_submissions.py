@@ -42,7 +42,8 @@ def submissions(released):
     made = {"right": new(), "untouched": nbformat.from_dict(released)}
     made["wrong"] = new().answer("double", WRONG_DOUBLE)
     made["warns"] = new().answer(
-        "halve", "import warnings\ndef halve(x):\n    warnings.warn('slow')\n    return x / 2"
+        "halve",
+        "import warnings\ndef halve(x):\n    warnings.warn('slow', stacklevel=2)\n    return x / 2",
     )
     made["skip_tag"] = new().answer("double", WRONG_DOUBLE)
     made["skip_tag"].cell("test_double").metadata["tags"] = ["skip-execution"]
@@ -123,7 +124,7 @@ def course(tmp_path_factory):
     """The tiny course with its assignment released."""
     root = make_course(
         tmp_path_factory.mktemp("course"),
-        "c.ExecuteSubmission.timeout = 4\nc.ExecuteSubmission.iopub_timeout = 2",
+        "c.ExecuteSubmission.timeout = 5\nc.ExecuteSubmission.iopub_timeout = 4",
     )
     course = Course(root)
     assert release(course, "toy")
@@ -214,9 +215,9 @@ def test_exit_costs_only_that_question(results):
         ("no_notebook", "not a notebook"),
         ("no_cells", "no cells"),
         ("os_exit", "the kernel died in the cell halve"),
-        ("stubborn", "halve was still running after 4 s and did not let itself stop"),
-        ("endless", "double was still running after 4 s"),
-        ("renamed", "no toy.ipynb in the submission, but toy (1).ipynb"),
+        ("stubborn", "halve was still running after 5 s and did not let itself stop"),
+        ("endless", "double was still running after 5 s"),
+        ("renamed", "there is no toy.ipynb, but toy (1).ipynb"),
     ],
 )
 def test_reason(results, student, words):
@@ -291,6 +292,12 @@ def test_no_feedback_shows_a_hidden_line(course, results, student):
     visible = visible_text(course, student)
     for secret in ("double(-3)", "hidden_input", 'did you divide with //?"'):
         assert secret not in visible
+
+
+def test_a_warning_is_shown_without_the_hidden_line_that_it_quotes(course, results):
+    outputs = "".join(str(cell.get("outputs")) for cell in graded_notebook(course, "warns").cells)
+    assert "got = halve(hidden_input)" in outputs
+    assert "UserWarning: slow" in visible_text(course, "warns")
 
 
 def test_a_refused_submission_gets_feedback(course, results):
