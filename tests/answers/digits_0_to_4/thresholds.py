@@ -9,6 +9,8 @@ assignment, with MNIST in DEEPLEARN_DATA and without, and keep the table in thre
 """
 
 import collections
+import contextlib
+import io
 import statistics
 import sys
 from pathlib import Path
@@ -50,7 +52,8 @@ def measure(runs: int) -> None:
                 # Here the seeds themselves are compared.
                 source = source.replace("seeded(seed)", "unmoved(seed)")
             try:
-                exec(compile(source, name, "exec"), space)
+                with contextlib.redirect_stdout(io.StringIO()):
+                    exec(compile(source, name, "exec"), space)
             except AssertionError as error:
                 failed[name] += 1
                 print(f"run {run}, {name}: {error}")
