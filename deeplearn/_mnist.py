@@ -72,7 +72,8 @@ def read_folder(folder: Path, *, verify: bool) -> Arrays:
         lacks = "lacks" if folder.is_dir() else "is not a folder with"
         raise FileNotFoundError(
             f"DEEPLEARN_DATA names {folder.absolute()}, which {lacks} {', '.join(missing)}; "
-            f"put them there from {MIRRORS[0]}, with or without .gz, or unset DEEPLEARN_DATA"
+            f"put them there from {MIRRORS[0]}, with or without .gz, give an absolute path, "
+            "or unset DEEPLEARN_DATA"
         )
     tensors = {name: _read_file(path, name, verify) for name, path in paths.items()}
     for kind in ("train", "t10k"):

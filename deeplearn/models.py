@@ -71,8 +71,21 @@ def mlp(
         layers[f"hidden{i}"] = linear(fan_in, fan_out, bias=not batch_norm)
         if batch_norm:
             layers[f"batch_norm{i}"] = BatchNorm1d(fan_out)
-        layers[f"activation{i}"] = activation()
+        layers[f"activation{i}"] = _made_by(activation)
         if dropout:
             layers[f"dropout{i}"] = Dropout(dropout)
     layers["output"] = linear(sizes[-2], sizes[-1], bias=True)
     return nn.Sequential(layers)
+
+
+def _made_by(activation: Callable[[], nn.Module]) -> nn.Module:
+    try:
+        module = activation()
+    except TypeError as error:
+        raise TypeError(f"activation cannot be called without arguments ({error})") from error
+    if not isinstance(module, nn.Module):
+        raise TypeError(
+            f"activation must return a layer when called without arguments, got {module!r}; "
+            "pass a class such as ELU, not the function elu"
+        )
+    return module

@@ -5,6 +5,7 @@ groups and parameters. Drop-in for ``torch.optim``: the same arguments and state
 torch's learning-rate schedulers work and a ``state_dict`` moves either way in mid-training.
 """
 
+import inspect
 import math
 from collections.abc import Callable, Iterable
 
@@ -34,6 +35,17 @@ class Optimizer(torch.optim.Optimizer):
         if not params:
             raise ValueError("params is empty; pass model.parameters(), not yet exhausted")
         super().__init__(params, defaults)
+
+    def load_state_dict(self, state_dict: dict) -> None:
+        """Take the state of an optimizer of the same kind, torch's included."""
+        settings = inspect.signature(type(self)).parameters.keys() - {"params", "defaults"}
+        for group in state_dict["param_groups"]:
+            if missing := sorted(settings - group.keys()):
+                raise ValueError(
+                    f"state_dict lacks {', '.join(missing)}: it is not from {type(self).__name__}; "
+                    "load it into an optimizer of the kind that was saved"
+                )
+        super().load_state_dict(state_dict)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor | None:
@@ -147,6 +159,8 @@ class Adam(Optimizer):
         *,
         maximize: bool = False,
     ) -> None:
+        if not isinstance(betas, tuple | list) or len(betas) != 2:
+            raise ValueError(f"betas must be two numbers, got {betas!r}; (0.9, 0.999) is usual")
         for i, beta in enumerate(betas):
             check_range(f"betas[{i}]", beta, 0, 1, cure="0.9 and 0.999 are usual")
         check_range("eps", eps, 0, cure="1e-8 is usual")

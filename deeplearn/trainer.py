@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from deeplearn._callback import Callback
 from deeplearn._check import check_choice, check_count, check_type
 from deeplearn._history import History
 from deeplearn._modules import evaluating
@@ -21,45 +22,6 @@ from deeplearn.metrics import accuracy
 __all__ = ["Callback", "History", "Trainer"]
 
 _PROGRESS = ("epoch", "batch", "step", "should_stop", "_unfinished", "_loss_sum", "_rows")
-
-
-class Callback:
-    """Something to do at set moments of training; override the moments that you need.
-
-    Each method gets the trainer. ``trainer.should_stop = True`` ends training after the present
-    step. ``state_dict`` and ``load_state_dict`` carry what must survive an interruption. Callbacks
-    run in the order given, those with a larger ``priority`` later: give 1 to one that saves.
-    """
-
-    priority = 0
-
-    def on_fit_begin(self, trainer: "Trainer") -> None:
-        """Before the first step of a call of ``fit``."""
-
-    def on_epoch_begin(self, trainer: "Trainer") -> None:
-        """Before the first step of an epoch."""
-
-    def on_batch_begin(self, trainer: "Trainer") -> None:
-        """Before each forward pass: the place to set the learning rate."""
-
-    def on_gradients(self, trainer: "Trainer") -> None:
-        """After the backward pass, before the optimizer's step: the place to clip."""
-
-    def on_step_end(self, trainer: "Trainer") -> None:
-        """After the optimizer's step: the place to constrain weights."""
-
-    def on_epoch_end(self, trainer: "Trainer") -> None:
-        """After the epoch's record was added to ``trainer.history``."""
-
-    def on_fit_end(self, trainer: "Trainer") -> None:
-        """After the last step of a call of ``fit``."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return what a checkpoint must hold; nothing by default."""
-        return {}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take back what ``state_dict`` returned."""
 
 
 class Trainer:
@@ -105,8 +67,19 @@ class Trainer:
     ) -> None:
         check_type("model", model, nn.Module)
         check_type("optimizer", optimizer, torch.optim.Optimizer)
-        if not callable(loss_fn):
-            raise TypeError(f"loss_fn must be a function of (output, target), got {loss_fn!r}")
+        if not callable(loss_fn) or isinstance(loss_fn, type):
+            raise TypeError(
+                f"loss_fn must be a function of (output, target), got {loss_fn!r}; "
+                "create a loss that is a class: nn.CrossEntropyLoss()"
+            )
+        if metrics is not None and not isinstance(metrics, Mapping):
+            raise TypeError(
+                f'metrics must be a dictionary, such as {{"name": function}}, got {metrics!r}'
+            )
+        if scheduler is not None and not hasattr(scheduler, "step"):
+            raise TypeError(
+                f"scheduler must be one of torch's, with a step method, got {scheduler!r}"
+            )
         check_choice("schedule_by", schedule_by, ("epoch", "step"))
         if schedule_by == "step" and isinstance(scheduler, ReduceLROnPlateau):
             raise ValueError("schedule_by must be 'epoch' for ReduceLROnPlateau, got 'step'")
@@ -121,7 +94,7 @@ class Trainer:
         self.optimizer, self.loss_fn = optimizer, loss_fn
         self.scheduler, self.schedule_by = scheduler, schedule_by
         self.metrics = {"accuracy": accuracy} if metrics is None else dict(metrics)
-        callbacks = list(callbacks)
+        callbacks = [callbacks] if isinstance(callbacks, Callback) else list(callbacks)
         for i, callback in enumerate(callbacks):
             check_type(f"callbacks[{i}]", callback, Callback)
         self.callbacks = sorted(callbacks, key=lambda callback: callback.priority)
@@ -206,15 +179,26 @@ class Trainer:
             self.scheduler.step(*watched if isinstance(self.scheduler, ReduceLROnPlateau) else ())
         self._call("on_epoch_end")
 
-    def _run_step(self, batch: Sequence[Tensor]) -> None:
-        self._call("on_batch_begin")
-        *inputs, target = unpack(batch, self.device)
+    def _forward(self, inputs: Sequence[Tensor], target: Tensor) -> tuple[Tensor, Tensor]:
         try:
-            loss = self.loss_fn(self.model(*inputs), target)
-        except (RuntimeError, IndexError) as error:
+            output = self.model(*inputs)
+            loss = self.loss_fn(output, target)
+        except (RuntimeError, IndexError, ValueError, TypeError) as error:
             shapes = ", ".join(f"{tuple(t.shape)} {t.dtype}" for t in (*inputs, target))
             error.add_note(f"the batch holds {shapes}; model and loss_fn must take these")
             raise
+        if not isinstance(loss, Tensor) or loss.numel() != 1:
+            found = tuple(loss.shape) if isinstance(loss, Tensor) else type(loss).__name__
+            raise TypeError(
+                f"loss_fn must return one number as a tensor, got {found}; "
+                "take the mean over the batch: reduction='mean'"
+            )
+        return output, loss
+
+    def _run_step(self, batch: Sequence[Tensor]) -> None:
+        self._call("on_batch_begin")
+        *inputs, target = unpack(batch, self.device)
+        _, loss = self._forward(inputs, target)
         self.optimizer.zero_grad()
         loss.backward()
         self._call("on_gradients")
@@ -242,9 +226,10 @@ class Trainer:
         with evaluating(self.model):
             for batch in data:
                 *inputs, target = unpack(batch, self.device)
-                outputs.append(self.model(*inputs))
+                output, loss = self._forward(inputs, target)
+                outputs.append(output)
                 targets.append(target)
-                loss_sum += float(self.loss_fn(outputs[-1], target)) * len(target)
+                loss_sum += float(loss) * len(target)
                 rows += len(target)
         if rows == 0:
             raise ValueError("data gave no batch; evaluate needs at least one row")

@@ -60,6 +60,8 @@ def run_release(course: Course, assignments: list[str]) -> None:
 def run_grade(course: Course, assignments: list[str]) -> None:
     """Grade what was submitted, and print a table for each assignment."""
     submitted = [assignment for assignment in assignments if course.students(assignment)]
+    for path in course.misplaced():
+        print(f"not graded: {path}; move it to submitted/<student>/<assignment>/<assignment>.ipynb")
     if not submitted:
         print(nothing_submitted(course, assignments))
     for assignment in submitted:

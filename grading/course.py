@@ -87,6 +87,16 @@ class Course:
         submitted = self.root / self.directory.submitted_directory
         return sorted(path.parent.name for path in submitted.glob(f"[!.]*/{assignment}/"))
 
+    def misplaced(self) -> list[str]:
+        """What lies among the submissions where grading does not look, relative to the course."""
+        submitted = self.root / self.directory.submitted_directory
+        known = set(self.assignments())
+        lost = []
+        for path in sorted(submitted.glob("[!.]*")):
+            inside = sorted(path.glob("[!.]*")) if path.is_dir() else [path]
+            lost += [item for item in inside if not (item.is_dir() and item.name in known)]
+        return [str(path.relative_to(self.root)) for path in lost]
+
     def gradebook(self) -> Gradebook:
         """Open nbgrader's gradebook; use it in a ``with`` statement."""
         return Gradebook(self.directory.db_url, self.directory.course_id)

@@ -24,6 +24,7 @@ def read_submission(text: str) -> NotebookNode:
     Traceback (most recent call last):
     grading.intake.Refused: the file is empty
     """
+    text = text.removeprefix("\ufeff")  # some editors put this mark in front
     if not text.strip():
         raise Refused("the file is empty")
     try:

@@ -19,10 +19,11 @@ def table(results: list[Result], width: int | None = None) -> str:
     head = ("student", "score", "status", "reason")
     rows = [(r.student, f"{r.score:g}/{r.max_score:g}", _status(r), _reasons(r)) for r in results]
     sizes = [max(len(head[n]), *(len(row[n]) for row in rows), 0) for n in range(3)]
-    room = max(20, width - sum(sizes) - 6)
+    room = max(40, width - sum(sizes) - 6)
     lines = [_line(head[:3], sizes, head[3])]
     for row in rows:
-        reasons = [textwrap.shorten(text, room, placeholder=" …") for text in row[3]] or [""]
+        wrapped = (textwrap.wrap(text, room, max_lines=2, placeholder=" …") for text in row[3])
+        reasons = [line for lines_of_reason in wrapped for line in lines_of_reason] or [""]
         lines.append(_line(row[:3], sizes, reasons[0]))
         lines += [_line(("", "", ""), sizes, text) for text in reasons[1:]]
     return "\n".join(lines)

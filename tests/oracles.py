@@ -352,6 +352,18 @@ BAD = [
         TypeError,
         ("activation", "ReLU()", "without calling"),
     ),
+    Bad(
+        models.mlp,
+        lambda: models.mlp([4, 3, 2], activation=activations.elu),
+        TypeError,
+        ("activation", "without arguments", "input"),
+    ),
+    Bad(
+        models.mlp,
+        lambda: models.mlp([4, 3, 2], activation=lambda: None),
+        TypeError,
+        ("activation", "None", "class"),
+    ),
     Bad(models.mlp, lambda: models.mlp([4, 2], init_=None), TypeError, ("init_", "None")),
     Bad(models.mlp, lambda: models.mlp([4, 2], dropout=1.5), ValueError, ("dropout", "1.5")),
     *(
@@ -383,6 +395,18 @@ BAD = [
         ValueError,
         ("betas[1]", "1.0", "0.999"),
     ),
+    Bad(
+        optim.Adam,
+        lambda: optim.Adam(parameters(), betas=0.9),
+        ValueError,
+        ("betas", "0.9", "two numbers"),
+    ),
+    Bad(
+        optim.Adam,
+        lambda: optim.Adam(parameters()).load_state_dict(optim.SGD(parameters()).state_dict()),
+        ValueError,
+        ("state_dict", "betas", "Adam"),
+    ),
     Bad(optim.Adam, lambda: optim.Adam(parameters(), eps=-1), ValueError, ("eps", "-1", "1e-8")),
     Bad(
         optim.Optimizer,
@@ -401,6 +425,32 @@ BAD = [
         lambda: trainer.Trainer(linear(), optim.SGD(parameters()), F.cross_entropy),
         ValueError,
         ("optimizer", "model.parameters()"),
+    ),
+    Bad(
+        trainer.Trainer,
+        lambda: trainer.Trainer(linear(), optim.SGD(parameters()), nn.CrossEntropyLoss),
+        TypeError,
+        ("loss_fn", "CrossEntropyLoss", "nn.CrossEntropyLoss()"),
+    ),
+    Bad(
+        trainer.Trainer,
+        lambda: new_trainer(metrics=metrics.accuracy),
+        TypeError,
+        ("metrics", "accuracy", "dictionary"),
+    ),
+    Bad(
+        trainer.Trainer,
+        lambda: new_trainer(scheduler="cosine"),
+        TypeError,
+        ("scheduler", "'cosine'", "step"),
+    ),
+    Bad(
+        trainer.Trainer,
+        lambda: trainer.Trainer(
+            model := linear(), optim.SGD(model.parameters()), nn.CrossEntropyLoss(reduction="none")
+        ).fit(loader(), 1),
+        TypeError,
+        ("loss_fn", "(2,)", "mean"),
     ),
     Bad(
         trainer.Trainer,

@@ -108,6 +108,21 @@ def test_ctrl_c_loses_nothing(tmp_path):
     assert (tmp_path / "autograded/ada/toy/toy.ipynb").stat().st_mtime_ns == before
 
 
+def test_what_lies_at_another_place_is_named(tmp_path, capsys):
+    make_course(tmp_path)
+    course = ["--course", str(tmp_path)]
+    assert main([*course, "release"]) == 0
+    released = nbformat.read(tmp_path / "release" / "toy" / "toy.ipynb", as_version=4)
+    hand_in(tmp_path, "ada", Submission(released).nb)
+    (tmp_path / "submitted/bob.ipynb").write_text("{}")
+    (tmp_path / "submitted/cyd").mkdir()
+    (tmp_path / "submitted/cyd/toy.ipynb").write_text("{}")
+    (tmp_path / "submitted/dan/toi").mkdir(parents=True)
+    assert main([*course, "grade"]) == 0
+    said = re.findall("^not graded: (.*?); move it to", capsys.readouterr().out, re.MULTILINE)
+    assert said == ["submitted/bob.ipynb", "submitted/cyd/toy.ipynb", "submitted/dan/toi"]
+
+
 def wait_for(condition, seconds=60):
     end = time.monotonic() + seconds
     while not condition():

@@ -8,7 +8,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "deeplearn"
 # Modules with an underscore carry what several floors share; the first row rests on nothing.
 FLOORS = [
-    {"_check", "_modules", "_mnist", "_history", "_order"},
+    {"_callback", "_check", "_modules", "_mnist", "_history", "_order"},
     {
         "activations",
         "checkpoint",
