@@ -7,6 +7,8 @@ BIN := .venv/bin
 PY := $(BIN)/python
 PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -n 2
 NOTEBOOKS := --nbval-lax --nbval-current-env notebooks solutions
+# Outputs without times and in one piece, so that two executions differ only where results do.
+STORED := --ExecutePreprocessor.record_timing=False --ExecutePreprocessor.coalesce_streams=True
 BOOK := _build/html/.complete
 BOOK_SOURCES := $(shell find _config.yml _toc.yml book notebooks deeplearn -type f 2>/dev/null | grep -v -e /__pycache__/ -e /.ipynb_checkpoints/)
 CHAPTERS := $(patsubst notebooks/%.ipynb,_build/executed/%,$(wildcard notebooks/*.ipynb))
@@ -60,7 +62,7 @@ notebooks: setup $(CHAPTERS) ## execute the chapters that changed, in place; nee
 
 _build/executed/%: notebooks/%.ipynb $(wildcard deeplearn/*.py) | setup
 	@$(PY) -c "from deeplearn.data import load_mnist; load_mnist('mnist')"
-	$(PY) -m jupyter nbconvert --execute --inplace --ExecutePreprocessor.record_timing=False $<
+	$(PY) -m jupyter nbconvert --execute --inplace $(STORED) $<
 	@mkdir -p $(@D) && touch $@
 
 bench: setup ## speed and memory, beside plain PyTorch

@@ -120,4 +120,4 @@ def test_the_threshold_of_the_accuracy_leaves_a_margin():
     assert {data for data, _, _ in rows} == set(threshold)
     for data, runs, lowest in rows:
         assert int(runs) >= 200
-        assert float(lowest) - threshold[data] > 0.005
+        assert float(lowest) - threshold[data] > 0.01
