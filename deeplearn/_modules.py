@@ -6,9 +6,18 @@ from contextlib import contextmanager
 
 from torch import nn
 
+from deeplearn._check import check_type
+
 
 def matching_leaves(model: nn.Module, pattern: str) -> dict[str, nn.Module]:
     """Return the modules without children whose whole name matches a regular expression."""
+    check_type("model", model, nn.Module)
+    try:
+        re.compile(pattern)
+    except (re.error, TypeError) as error:
+        raise ValueError(
+            f"pattern must be a regular expression, got {pattern!r} ({error})"
+        ) from error
     leaves = {name: m for name, m in model.named_modules() if not list(m.children())}
     matched = {name: m for name, m in leaves.items() if re.fullmatch(pattern, name)}
     if not matched:

@@ -141,6 +141,8 @@ class ModelCheckpoint(Callback):
         self.monitor, self.mode = monitor, mode
 
     def on_fit_begin(self, trainer: Trainer) -> None:
+        if self.path.is_dir():
+            raise IsADirectoryError(f"path must name a file, got the folder {self.path}")
         if not self.path.parent.is_dir():
             raise FileNotFoundError(
                 f"path needs an existing folder, got {self.path}; create {self.path.parent}"

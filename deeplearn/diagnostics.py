@@ -6,7 +6,7 @@ from functools import partial
 
 from torch import Tensor, nn
 
-from deeplearn._check import check_tensor
+from deeplearn._check import check_tensor, check_type
 from deeplearn._modules import matching_leaves
 
 __all__ = ["gradient_norms", "record_activations"]
@@ -63,6 +63,7 @@ def gradient_norms(model: nn.Module) -> dict[str, float]:
     >>> gradient_norms(model)
     {'weight': 5.0}
     """
+    check_type("model", model, nn.Module)
     norms = {
         name: float(parameter.grad.norm())
         for name, parameter in model.named_parameters()

@@ -20,6 +20,7 @@ from deeplearn._check import (
     check_floating,
     check_not_empty,
     check_range,
+    check_type,
 )
 
 __all__ = [
@@ -254,7 +255,8 @@ def lsuv_(
     Raises:
         TypeError: if ``X`` is not a floating-point tensor.
         ValueError: if ``X`` is empty or not finite, or if ``model`` has no linear layer, one that
-            it never calls, or one with constant output; then ``model`` is as it was before.
+            it never calls, one with constant output, or one that ``max_iterations`` do not bring within
+            ``tolerance``; then ``model`` is as it was before.
 
     Source: Mishkin & Matas (2016), algorithm 1.
 
@@ -264,6 +266,7 @@ def lsuv_(
     >>> abs(float(lsuv_(model, X, generator=generator)(X).detach().var()) - 1) < 0.1
     True
     """
+    check_type("model", model, nn.Module)
     check_data("X", X)
     check_range("tolerance", tolerance, 0, closed="()", cure="0.1 is the paper's")
     check_count("max_iterations", max_iterations)
@@ -275,7 +278,7 @@ def lsuv_(
     def rescale(name: str, layer: nn.Linear, args: tuple, kwargs: dict, output: Tensor) -> Tensor:
         if waiting.pop(name, None) is None:
             return output
-        for _ in range(max_iterations):
+        for _ in range(max_iterations + 1):
             variance = float(output.var(correction=0))
             if abs(variance - 1) < tolerance:
                 break
@@ -284,6 +287,11 @@ def lsuv_(
                 raise ValueError(f"{found}; use several different, standardized rows")
             layer.weight.div_(math.sqrt(variance))
             output = layer.forward(*args, **kwargs)
+        else:
+            raise ValueError(
+                f"max_iterations={max_iterations} leaves {name!r} with an output of variance "
+                f"{float(output.var(correction=0)):.3g}; allow more, or a larger tolerance"
+            )
         return output
 
     # A hook may replace the output, so one forward pass meets every layer after its inputs are set.

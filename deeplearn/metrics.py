@@ -13,7 +13,7 @@ def _labels(input: Tensor, target: Tensor) -> Tensor:
     check_tensor("input", input)
     check_tensor("target", target)
     check_not_empty("input", input)
-    if target.is_floating_point() or target.dim() != 1:
+    if target.is_floating_point() or target.dtype == torch.bool or target.dim() != 1:
         raise ValueError(
             f"target must be integer labels of shape (batch,), got {target.dtype} of shape "
             f"{tuple(target.shape)}; for one-hot rows call .argmax(dim=1)"
@@ -30,6 +30,11 @@ def _labels(input: Tensor, target: Tensor) -> Tensor:
                 "for one logit pass the labels (input[:, 0] > 0).long()"
             )
         check_finite("input", input)
+        if not 0 <= int(target.min()) <= int(target.max()) < input.size(1):
+            raise ValueError(
+                f"target must be in [0, {input.size(1)}), as input has that many classes, got "
+                f"{int(target.min())} to {int(target.max())}; relabel from 0"
+            )
         return input.argmax(dim=1)
     if input.is_floating_point():
         raise ValueError(

@@ -46,6 +46,8 @@ def mlp(
     >>> model(torch.zeros(2, 784)).shape
     torch.Size([2, 10])
     """
+    if not isinstance(sizes, Sequence):
+        raise TypeError(f"sizes must be several ints, got {sizes!r}; write [784, 100, 10]")
     if len(sizes) < 2:
         raise ValueError(f"sizes must hold at least inputs and outputs, got {list(sizes)}")
     for position, size in enumerate(sizes):

@@ -39,6 +39,20 @@ def batch_norm(
             [ 1.0000]])
     """
     _check_input(input, running_mean)
+    names = {
+        "running_mean": running_mean,
+        "running_var": running_var,
+        "weight": weight,
+        "bias": bias,
+    }
+    for name, value in names.items():
+        if value is not None and value.shape != (input.size(1),):
+            raise ValueError(
+                f"{name} must have shape ({input.size(1)},), one value a unit, got "
+                f"{tuple(value.shape)}"
+            )
+    if training and (running_mean is None) != (running_var is None):
+        raise ValueError("running_mean and running_var must be given both, or neither")
     check_range("eps", eps, 0, closed="()", cure="1e-5 is usual")
     dims = [0] if input.dim() == 2 else [0, 2]
     view = (1, -1) if input.dim() == 2 else (1, -1, 1)

@@ -29,12 +29,19 @@ class Optimizer(torch.optim.Optimizer):
     """
 
     def __init__(self, params: Iterable, defaults: dict) -> None:
-        check_range("lr", defaults["lr"], 0, cure="0.01 is a first try for SGD, 0.001 for Adam")
-        check_range("weight_decay", defaults["weight_decay"], 0, cure="0 switches it off")
+        if not isinstance(params, Iterable) or isinstance(params, torch.nn.Module):
+            raise TypeError(f"params must hold tensors, got {params!r}; pass model.parameters()")
         params = [params] if isinstance(params, Tensor) else list(params)
         if not params:
             raise ValueError("params is empty; pass model.parameters(), not yet exhausted")
         super().__init__(params, defaults)
+
+    def add_param_group(self, param_group: dict) -> None:
+        """Add parameters with settings of their own; what is not set is as for the others."""
+        settings = {**self.defaults, **param_group}
+        check_range("lr", settings["lr"], 0, cure="0.01 is a first try for SGD, 0.001 for Adam")
+        check_range("weight_decay", settings["weight_decay"], 0, cure="0 switches it off")
+        super().add_param_group(param_group)
 
     def load_state_dict(self, state_dict: dict) -> None:
         """Take the state of an optimizer of the same kind, torch's included."""

@@ -76,6 +76,8 @@ def lines(
         positions = range(1, len(values) + 1) if x is None else x
         if len(positions) != len(values):
             raise ValueError(f"{name!r} has {len(values)} values for {len(positions)} of x")
+        if len(values) == 0 or (log and not max(values) > 0):
+            raise ValueError(f"{name!r} has nothing to draw, got {list(values)[:5]}")
         ax.plot(positions, values, marker=MARKERS[i % len(MARKERS)], markersize=5, label=name)
     ax.set(xlabel=xlabel, ylabel=ylabel)
     if log:

@@ -395,6 +395,77 @@ BAD = [
         ValueError,
         ("betas[1]", "1.0", "0.999"),
     ),
+    *(
+        Bad(optim.SGD, partial(optim.SGD, params), error, words)
+        for params, error, words in (
+            (None, TypeError, ("params", "None", "model.parameters()")),
+            (linear(), TypeError, ("params", "Linear", "model.parameters()")),
+            ([{"params": parameters(), "lr": -1.0}], ValueError, ("lr", "-1.0", "0.01")),
+        )
+    ),
+    Bad(
+        init.lsuv_,
+        lambda: init.lsuv_(
+            linear(),
+            torch.randn(9, 4, generator=torch.Generator().manual_seed(0)),
+            tolerance=1e-12,
+            max_iterations=1,
+        ),
+        ValueError,
+        ("max_iterations=1", "variance", "tolerance"),
+    ),
+    Bad(init.lsuv_, lambda: init.lsuv_(None, weight()), TypeError, ("model", "NoneType")),
+    *(
+        Bad(metric, partial(metric, weight(), labels() + 7), ValueError, ("target", "7", "relabel"))
+        for metric in (metrics.accuracy, metrics.confusion_matrix)
+    ),
+    *(
+        Bad(
+            normalization.batch_norm,
+            partial(normalization.batch_norm, weight(), *arguments, training=True),
+            ValueError,
+            words,
+        )
+        for arguments, words in (
+            ((None, None, torch.ones(3)), ("weight", "(4,)", "(3,)")),
+            ((torch.zeros(4), torch.ones(1)), ("running_var", "(4,)", "(1,)")),
+            ((torch.zeros(4), None), ("running_mean", "running_var", "both")),
+        )
+    ),
+    Bad(
+        diagnostics.record_activations,
+        lambda: diagnostics.record_activations(linear(), "(").__enter__(),
+        ValueError,
+        ("pattern", "'('", "regular expression"),
+    ),
+    Bad(
+        diagnostics.record_activations,
+        lambda: diagnostics.record_activations(None).__enter__(),
+        TypeError,
+        ("model", "NoneType"),
+    ),
+    Bad(
+        diagnostics.gradient_norms,
+        lambda: diagnostics.gradient_norms(None),
+        TypeError,
+        ("model", "NoneType"),
+    ),
+    Bad(
+        callbacks.ModelCheckpoint,
+        lambda: new_trainer(callbacks=[callbacks.ModelCheckpoint("/")]).fit(loader(), 1),
+        IsADirectoryError,
+        ("path", "/", "file"),
+    ),
+    Bad(models.mlp, lambda: models.mlp(5), TypeError, ("sizes", "5", "[784")),
+    *(
+        Bad(
+            plots.lines,
+            partial(plots.lines, {"a": values}, xlabel="x", ylabel="y", log=True),
+            ValueError,
+            ("'a'", "nothing to draw"),
+        )
+        for values in ([], [0.0, -1.0])
+    ),
     Bad(
         optim.Adam,
         lambda: optim.Adam(parameters(), betas=0.9),
