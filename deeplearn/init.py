@@ -255,8 +255,8 @@ def lsuv_(
     Raises:
         TypeError: if ``X`` is not a floating-point tensor.
         ValueError: if ``X`` is empty or not finite, or if ``model`` has no linear layer, one that
-            it never calls, one with constant output, or one that ``max_iterations`` do not bring within
-            ``tolerance``; then ``model`` is as it was before.
+            it never calls, one with constant output, or one that ``max_iterations`` do not bring
+            within ``tolerance``; then ``model`` is as it was before.
 
     Source: Mishkin & Matas (2016), algorithm 1.
 
