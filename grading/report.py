@@ -19,7 +19,7 @@ def table(results: list[Result], width: int | None = None) -> str:
     head = ("student", "score", "status", "reason")
     rows = [(r.student, f"{r.score:g}/{r.max_score:g}", _status(r), _reasons(r)) for r in results]
     sizes = [max(len(head[n]), *(len(row[n]) for row in rows), 0) for n in range(3)]
-    room = max(40, width - sum(sizes) - 6)
+    room = max(20, width - sum(sizes) - 6)
     lines = [_line(head[:3], sizes, head[3])]
     for row in rows:
         wrapped = (textwrap.wrap(text, room, max_lines=2, placeholder=" …") for text in row[3])
