@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from oracles import ACTIVATIONS, GAINS, INITS, MODULES, OPTIMIZERS
+from oracles import ACTIVATIONS, FUNCTIONS, GAINS, INITS, MODULES, OPTIMIZERS
 from torch import nn
 
 by_id = {"ids": lambda case: case.id}
@@ -68,6 +68,45 @@ def test_activation_keeps_nan_shape_and_memory_layout(case):
 def test_activation_gradcheck(case):
     z = torch.linspace(-2, 2, 8, dtype=torch.float64).requires_grad_()  # 0 is not among them
     assert torch.autograd.gradcheck(lambda z: case.ours(z, **case.kwargs), z)
+
+
+def arguments(case, dtype=torch.float64):
+    """The tensors of a row, with a gradient where it makes sense."""
+    tensors = case.args(torch.Generator().manual_seed(5), dtype)
+    return [t.requires_grad_() if t.is_floating_point() else t for t in tensors]
+
+
+@pytest.mark.parametrize("case", FUNCTIONS, **by_id)
+def test_function_and_its_gradients_equal_the_independent_answer(case):
+    results = []
+    for function in (case.ours, case.theirs):
+        tensors = arguments(case)
+        output = function(*tensors, **case.kwargs)
+        wanted = [t for t in tensors if t.requires_grad]
+        gradients = torch.autograd.grad((output**2).sum(), wanted, allow_unused=True)
+        results.append([output.detach(), *gradients])
+    for ours, theirs in zip(*results, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("case", FUNCTIONS, **by_id)
+def test_function_gradcheck(case):
+    assert torch.autograd.gradcheck(
+        lambda *tensors: case.ours(*tensors, **case.kwargs), arguments(case)
+    )
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("case", FUNCTIONS, **by_id)
+def test_function_leaves_its_arguments_alone_whatever_their_layout(case, dtype):
+    tensors = [t.detach() for t in arguments(case, dtype)]
+    expected = case.ours(*tensors, **case.kwargs)
+    assert expected.dtype == dtype
+    strided = [torch.stack([t, t], dim=-1)[..., 0] for t in tensors]
+    before = [t.clone() for t in strided]
+    torch.testing.assert_close(case.ours(*strided, **case.kwargs), expected)
+    for tensor, copy in zip(strided, before, strict=True):
+        assert torch.equal(tensor, copy)
 
 
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])

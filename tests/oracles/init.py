@@ -1,0 +1,115 @@
+"""The rows of deeplearn.init."""
+
+from functools import partial
+
+import torch
+from torch import nn
+
+from deeplearn import init
+from oracles.table import NAN, Bad, Case, bias, integers, linear, weight
+
+
+def lecun_reference_(tensor: torch.Tensor, distribution: str, generator: torch.Generator | None):
+    """LeCun's variance 1/fan_in is torch's Kaiming rule for a linear unit."""
+    fill_ = {"normal": nn.init.kaiming_normal_, "uniform": nn.init.kaiming_uniform_}[distribution]
+    return fill_(tensor, nonlinearity="linear", generator=generator)
+
+
+_FILLS = (
+    init.xavier_uniform_,
+    init.xavier_normal_,
+    init.kaiming_uniform_,
+    init.kaiming_normal_,
+    init.lecun_uniform_,
+    init.lecun_normal_,
+    init.orthogonal_,
+)
+
+INITS = [
+    *(
+        Case(ours, theirs, kwargs)
+        for ours, theirs in (
+            (init.xavier_uniform_, nn.init.xavier_uniform_),
+            (init.xavier_normal_, nn.init.xavier_normal_),
+            (init.orthogonal_, nn.init.orthogonal_),
+        )
+        for kwargs in ({}, {"gain": 0.5}, {"gain": 5 / 3})
+    ),
+    *(
+        Case(ours, theirs, kwargs)
+        for ours, theirs in (
+            (init.kaiming_uniform_, nn.init.kaiming_uniform_),
+            (init.kaiming_normal_, nn.init.kaiming_normal_),
+        )
+        for kwargs in (
+            {},
+            {"a": 0.2},
+            {"mode": "fan_out"},
+            {"nonlinearity": "relu"},
+            {"nonlinearity": "tanh", "mode": "fan_out"},
+        )
+    ),
+    Case(init.lecun_normal_, partial(lecun_reference_, distribution="normal")),
+    Case(init.lecun_uniform_, partial(lecun_reference_, distribution="uniform")),
+]
+
+GAINS = [
+    Case(init.calculate_gain, nn.init.calculate_gain, kwargs)
+    for kwargs in (
+        *({"nonlinearity": name} for name in ("linear", "conv2d", "sigmoid", "tanh", "relu")),
+        {"nonlinearity": "selu"},
+        {"nonlinearity": "leaky_relu"},
+        {"nonlinearity": "leaky_relu", "param": 0.2},
+    )
+]
+
+
+BAD = [
+    *(
+        Bad(fill_, partial(fill_, argument), error, words)
+        for fill_ in _FILLS
+        for argument, error, words in (
+            (bias(), ValueError, ("tensor", "(3,)", "bias")),
+            (integers(), TypeError, ("tensor", "int64", ".float()")),
+            (torch.empty(0, 4), ValueError, ("tensor", "(0, 4)", "element")),
+            ([[1.0]], TypeError, ("tensor", "list", "torch.as_tensor")),
+        )
+    ),
+    *(
+        Bad(fill_, partial(fill_, weight(), gain=NAN), ValueError, ("gain", "nan"))
+        for fill_ in (init.xavier_uniform_, init.xavier_normal_, init.orthogonal_)
+    ),
+    *(
+        Bad(fill_, partial(fill_, weight(), mode="fan"), ValueError, ("mode", "fan_in", "'fan'"))
+        for fill_ in (init.kaiming_uniform_, init.kaiming_normal_)
+    ),
+    Bad(init.calculate_gain, lambda: init.calculate_gain("elu"), ValueError, ("relu", "'elu'")),
+    Bad(
+        init.calculate_gain,
+        lambda: init.calculate_gain("leaky_relu", NAN),
+        ValueError,
+        ("param", "nan", "slope"),
+    ),
+    Bad(init.lsuv_, lambda: init.lsuv_(nn.ReLU(), weight()), ValueError, ("model", "nn.Linear")),
+    Bad(init.lsuv_, lambda: init.lsuv_(linear(), weight() / 0), ValueError, ("X", "12", "repair")),
+    Bad(init.lsuv_, lambda: init.lsuv_(linear(), weight()), ValueError, ("X", "0.0", "rows")),
+    Bad(init.lsuv_, lambda: init.lsuv_(linear(), integers()), TypeError, ("X", "int64")),
+    Bad(
+        init.lsuv_,
+        lambda: init.lsuv_(linear(), torch.ones(3, 4), tolerance=0.0),
+        ValueError,
+        ("tolerance", "0.0", "0.1"),
+    ),
+    Bad(
+        init.lsuv_,
+        lambda: init.lsuv_(
+            linear(),
+            torch.randn(9, 4, generator=torch.Generator().manual_seed(0)),
+            tolerance=1e-12,
+            max_iterations=1,
+        ),
+        ValueError,
+        ("max_iterations=1", "variance", "tolerance"),
+    ),
+    Bad(init.lsuv_, lambda: init.lsuv_(None, weight()), TypeError, ("model", "NoneType")),
+]
