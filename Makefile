@@ -32,13 +32,13 @@ course: book ## the whole course: book, student release, a sample class graded
 	@$(PY) tools/next_steps.py
 
 test: lint system ## all that CI runs; the book is built strictly by its tests
-	$(PYTEST) --dist loadfile --no-loadscope-reorder $(NOTEBOOKS) tests deeplearn grading
+	$(PYTEST) --dist loadgroup --no-loadscope-reorder $(NOTEBOOKS) tests deeplearn grading
 
 check: lint ## the quick part of the tests: lint, unit tests, doctests
 	$(PYTEST) -m "not browser and not data" --ignore-glob "tests/test_grading*" tests deeplearn grading
 
 test-data: setup ## the tests that read data, and the notebooks
-	$(PYTEST) --dist loadfile --no-loadscope-reorder -k "data or ipynb" $(NOTEBOOKS) tests
+	$(PYTEST) --dist loadgroup --no-loadscope-reorder -k "data or ipynb" $(NOTEBOOKS) tests
 
 book: $(BOOK) ## the book, into _build/html
 
@@ -65,8 +65,9 @@ _build/executed/%: notebooks/%.ipynb $(wildcard deeplearn/*.py) | setup
 	$(PY) -m jupyter nbconvert --execute --inplace $(STORED) $<
 	@mkdir -p $(@D) && touch $@
 
-bench: setup ## speed and memory, beside plain PyTorch
-	$(PY) tests/bench.py
+bench: setup ## speed and memory, beside PyTorch, skorch and Lightning
+	@$(PY) -m pip install --quiet --no-deps --upgrade --target _build/bench -r tests/bench/requirements.txt
+	PYTHONPATH=_build/bench $(PY) tests/bench $(STRICT)
 
 lint: setup
 	$(BIN)/ruff check

@@ -70,20 +70,17 @@ def read_folder(folder: Path, *, verify: bool) -> Arrays:
     missing = [name for name, path in paths.items() if path is None]
     if missing:
         lacks = "lacks" if folder.is_dir() else "is not a folder with"
+        cure = f"put them there from {MIRRORS[0]}, with or without .gz, give an absolute path, or"
         raise FileNotFoundError(
-            f"DEEPLEARN_DATA names {folder.absolute()}, which {lacks} {', '.join(missing)}; "
-            f"put them there from {MIRRORS[0]}, with or without .gz, give an absolute path, "
-            "or unset DEEPLEARN_DATA"
+            f"DEEPLEARN_DATA names {folder.absolute()}, which {lacks} {', '.join(missing)}; {cure} "
+            "unset DEEPLEARN_DATA"
         )
     tensors = {name: _read_file(path, name, verify) for name, path in paths.items()}
     for kind in ("train", "t10k"):
         images, labels = (name for name in tensors if name.startswith(kind))
-        if len(tensors[images]) != len(tensors[labels]):
-            raise _broken(
-                paths[labels],
-                f"a label for each of the {len(tensors[images]):,} images in {paths[images].name}",
-                f"{len(tensors[labels]):,} labels",
-            )
+        if (number := len(tensors[images])) != len(tensors[labels]):
+            expected = f"a label for each of the {number:,} images in {paths[images].name}"
+            raise _broken(paths[labels], expected, f"{len(tensors[labels]):,} labels")
     return tuple(tensors.values())
 
 
@@ -96,12 +93,8 @@ def _read_file(path: Path, name: str, verify: bool) -> Tensor:
         raise _broken(path, "labels from 0 to 9", f"label {items.max()}")
     found = hashlib.sha256(content).hexdigest()
     if verify and found != CONTENTS[name]:
-        raise _broken(
-            path,
-            f"MNIST, content with SHA-256 {CONTENTS[name]}",
-            found,
-            ", or pass verify=False if it is another data set on purpose",
-        )
+        otherwise = ", or pass verify=False if it is another data set on purpose"
+        raise _broken(path, f"MNIST, content with SHA-256 {CONTENTS[name]}", found, otherwise)
     if "images" in name:
         scaled = np.divide(items, 255, dtype=np.float32)
         return torch.from_numpy(scaled).reshape(len(items), 784)
@@ -130,12 +123,11 @@ def _parse(path: Path, content: bytes, item_shape: tuple[int, ...]) -> np.ndarra
     if tuple(shape) != item_shape:
         raise _broken(path, f"images of shape {item_shape}", f"shape {tuple(shape)}")
     length = header.size + count * math.prod(item_shape)
-    if count == 0 or len(content) != length:
-        raise _broken(
-            path,
-            f"{length:,} bytes, as its header promises {count:,} items" if count else "an item",
-            f"{len(content):,} bytes" if count else "none",
-        )
+    if count == 0:
+        raise _broken(path, "an item", "none")
+    if len(content) != length:
+        expected = f"{length:,} bytes, as its header promises {count:,} items"
+        raise _broken(path, expected, f"{len(content):,} bytes")
     return np.frombuffer(content, np.uint8, offset=header.size).reshape(count, *item_shape)
 
 

@@ -68,32 +68,28 @@ class Trainer:
         check_type("model", model, nn.Module)
         check_type("optimizer", optimizer, torch.optim.Optimizer)
         if not callable(loss_fn) or isinstance(loss_fn, type):
+            cure = "create a loss that is a class: nn.CrossEntropyLoss()"
             raise TypeError(
-                f"loss_fn must be a function of (output, target), got {loss_fn!r}; "
-                "create a loss that is a class: nn.CrossEntropyLoss()"
+                f"loss_fn must be a function of (output, target), got {loss_fn!r}; {cure}"
             )
-        if metrics is not None and not isinstance(metrics, Mapping):
-            raise TypeError(
-                f'metrics must be a dictionary, such as {{"name": function}}, got {metrics!r}'
-            )
+        metrics = {"accuracy": accuracy} if metrics is None else metrics
+        if not isinstance(metrics, Mapping):
+            raise TypeError(f'metrics must be a dictionary {{"name": function}}, got {metrics!r}')
         if scheduler is not None and not hasattr(scheduler, "step"):
             raise TypeError(
-                f"scheduler must be one of torch's, with a step method, got {scheduler!r}"
+                f"scheduler must have a step method, as torch's have, got {scheduler!r}"
             )
         check_choice("schedule_by", schedule_by, ("epoch", "step"))
         if schedule_by == "step" and isinstance(scheduler, ReduceLROnPlateau):
             raise ValueError("schedule_by must be 'epoch' for ReduceLROnPlateau, got 'step'")
         own = {id(parameter) for parameter in model.parameters()}
         if not any(id(p) in own for group in optimizer.param_groups for p in group["params"]):
-            raise ValueError(
-                "optimizer holds no parameter of model, so nothing would be trained; "
-                "make it from model.parameters() of this very model"
-            )
+            raise ValueError("optimizer holds no parameter of model; pass it model.parameters()")
         self.device = torch.device(device) if device else next(model.parameters()).device
         self.model = model.to(self.device)
         self.optimizer, self.loss_fn = optimizer, loss_fn
         self.scheduler, self.schedule_by = scheduler, schedule_by
-        self.metrics = {"accuracy": accuracy} if metrics is None else dict(metrics)
+        self.metrics = dict(metrics)
         callbacks = [callbacks] if isinstance(callbacks, Callback) else list(callbacks)
         for i, callback in enumerate(callbacks):
             check_type(f"callbacks[{i}]", callback, Callback)
@@ -101,14 +97,11 @@ class Trainer:
         self.history = History()
         self.epoch = self.batch = self.step = 0
         self.should_stop = self._unfinished = False
-        self.validation: Iterable | tuple[Tensor, ...] | None = None
+        self.validation: Iterable | None = None
         self._loss_sum, self._rows, self._order = 0.0, 0, EpochOrder()
 
     def fit(
-        self,
-        train_loader: Iterable,
-        num_epochs: int,
-        validation: Iterable | tuple[Tensor, ...] | None = None,
+        self, train_loader: Iterable, num_epochs: int, validation: Iterable | None = None
     ) -> History:
         """Train until ``num_epochs`` epochs are done in all, or until a callback stops.
 
@@ -124,15 +117,11 @@ class Trainer:
         check_count("num_epochs", num_epochs)
         begun = self.epoch + (self.batch > 0)
         if begun > num_epochs or (begun == num_epochs == self.epoch and not self._unfinished):
-            raise ValueError(
-                f"num_epochs must be above {self.epoch}, the epochs done, got {num_epochs}; "
-                "it counts all epochs of this trainer"
-            )
+            found = f"must be above {self.epoch}, the epochs done, got {num_epochs}"
+            raise ValueError(f"num_epochs {found}; it counts all epochs of this trainer")
         if self.should_stop and not self._unfinished:
-            raise ValueError(
-                f"training was stopped after epoch {self.epoch}; "
-                "set trainer.should_stop = False to go on"
-            )
+            cure = "set trainer.should_stop = False to go on"
+            raise ValueError(f"training was stopped after epoch {self.epoch}; {cure}")
         self.validation, self.num_epochs = validation, num_epochs
         self._order.attach(train_loader)
         self._call("on_fit_begin")
@@ -170,9 +159,9 @@ class Trainer:
         self.batch, self._loss_sum, self._rows = 0, 0.0, 0
         if not math.isfinite(loss):
             self._unfinished = False
+            cure = "lower the learning rate, clip the gradients, or look for NaN in the data"
             raise FloatingPointError(
-                f"the training loss is {loss} in epoch {self.epoch}, lr={lr}; "
-                "lower the learning rate, clip the gradients, or look for NaN in the data"
+                f"the training loss is {loss} in epoch {self.epoch}, lr={lr}; {cure}"
             )
         if self.scheduler is not None and self.schedule_by == "epoch":
             watched = (record.get("valid_loss", loss),)
@@ -189,20 +178,22 @@ class Trainer:
             raise
         if not isinstance(loss, Tensor) or loss.numel() != 1:
             found = tuple(loss.shape) if isinstance(loss, Tensor) else type(loss).__name__
-            raise TypeError(
-                f"loss_fn must return one number as a tensor, got {found}; "
-                "take the mean over the batch: reduction='mean'"
-            )
+            cure = "take the mean over the batch: reduction='mean'"
+            raise TypeError(f"loss_fn must return one number as a tensor, got {found}; {cure}")
         return output, loss
 
     def _run_step(self, batch: Sequence[Tensor]) -> None:
         self._call("on_batch_begin")
         *inputs, target = unpack(batch, self.device)
-        _, loss = self._forward(inputs, target)
-        self.optimizer.zero_grad()
-        loss.backward()
-        self._call("on_gradients")
-        self.optimizer.step()
+
+        def closure() -> Tensor:  # most optimizers call it once, LBFGS several times
+            self.optimizer.zero_grad()
+            _, loss = self._forward(inputs, target)
+            loss.backward()
+            self._call("on_gradients")
+            return loss
+
+        loss = self.optimizer.step(closure)
         if self.scheduler is not None and self.schedule_by == "step":
             self.scheduler.step()
         self._loss_sum += loss.item() * len(target)
@@ -218,7 +209,7 @@ class Trainer:
         return {f"valid_{name}": value for name, value in self.evaluate(self.validation).items()}
 
     @torch.no_grad()
-    def evaluate(self, data: Iterable | tuple[Tensor, ...]) -> dict[str, float]:
+    def evaluate(self, data: Iterable) -> dict[str, float]:
         """Return ``loss`` and metrics, in evaluation mode; metrics are NaN if the loss is."""
         if isinstance(data, tuple):
             data = TensorLoader(*data, batch_size=1024, shuffle=False)
@@ -251,10 +242,7 @@ class Trainer:
         return save_checkpoint(path, **self._parts())
 
     def resume(self, path: str | Path) -> None:
-        """Take up the run that :meth:`save` wrote; then call :meth:`fit` as it was called then.
-
-        Errors as :func:`deeplearn.checkpoint.load_checkpoint`.
-        """
+        """Take up the run that :meth:`save` wrote; then call :meth:`fit` as it was called then."""
         load_checkpoint(path, **self._parts())
 
     def _parts(self) -> dict[str, Any]:

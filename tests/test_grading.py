@@ -256,6 +256,7 @@ def test_sample_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
 ASSIGNMENTS = sorted(path.stem for path in (ROOT / "solutions").glob("*/*.ipynb"))
 
 
+@pytest.mark.answers
 @pytest.mark.data
 @pytest.mark.parametrize("assignment", ASSIGNMENTS)
 def test_answers(assignment):

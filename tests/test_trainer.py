@@ -86,6 +86,43 @@ def test_equals_a_loop_written_by_hand(optimizer_class, settings):
     assert (trainer.epoch, trainer.step, trainer.batch) == (EPOCHS, STEPS, 0)
 
 
+def test_an_optimizer_may_measure_several_times_in_a_step():
+    """LBFGS calls the closure again and again; its loss is the one before the step."""
+    settings = {"lr": 0.5, "max_iter": 3}
+    model, twin = new_model(), new_model()
+    optimizer = torch.optim.LBFGS(model.parameters(), **settings)
+    calls = []
+
+    def closure():
+        optimizer.zero_grad()
+        loss = cross_entropy(model(X), y)
+        loss.backward()
+        calls.append(loss.item())
+        return loss
+
+    losses = [optimizer.step(closure).item() for _ in range(EPOCHS)]
+    assert len(calls) > EPOCHS
+    trainer = Trainer(twin, torch.optim.LBFGS(twin.parameters(), **settings), cross_entropy)
+    loader = TensorLoader(X, y, batch_size=ROWS, shuffle=False)
+    assert trainer.fit(loader, EPOCHS)["train_loss"] == losses
+    assert trainer.step == EPOCHS
+    assert same(model.state_dict(), twin.state_dict())
+
+
+@pytest.mark.parametrize("name", ["AdamW", "Adagrad", "Adadelta", "RMSprop", "NAdam", "Rprop"])
+def test_takes_any_optimizer_schedule_and_loss_of_torch(name):
+    model = nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Dropout(0.1), nn.Linear(8, 3))
+    optimizer = getattr(torch.optim, name)(model.parameters())
+    schedule = schedulers.CosineAnnealingLR(optimizer, T_max=STEPS)
+    loss_fn = nn.CrossEntropyLoss(label_smoothing=0.1)
+    trainer = Trainer(model, optimizer, loss_fn, scheduler=schedule, schedule_by="step")
+    loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(X, y), batch_size=BATCH)
+    history = trainer.fit(loader, EPOCHS, validation=(X_valid, y_valid))
+    assert len(history) == EPOCHS
+    assert history["lr"][-1] == pytest.approx(0, abs=1e-8)
+    assert history["train_loss"][-1] < history["train_loss"][0]
+
+
 def test_evaluate_weighs_each_row_alike_whatever_the_batches():
     trainer = new_trainer(new_model(batch_norm=True))
     trainer.fit(new_loader(), 1)
