@@ -2,7 +2,7 @@
 
 import math
 
-from torch import Tensor
+from torch import Generator, Tensor
 
 
 def check_type(name: str, value: object, kind: type) -> None:
@@ -83,3 +83,10 @@ def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
     """Raise a ValueError unless ``value`` is one of ``choices``."""
     if value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(choices)}; got {value!r}")
+
+
+def check_generator(generator: object) -> None:
+    """Raise a TypeError unless ``generator`` is a torch.Generator or None."""
+    if generator is not None and not isinstance(generator, Generator):
+        found = f"generator must be a torch.Generator or None, got {type(generator).__name__}"
+        raise TypeError(f"{found}; write torch.Generator().manual_seed(0)")

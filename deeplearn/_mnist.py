@@ -48,8 +48,7 @@ ARCHIVES = {
     "t10k-images-idx3-ubyte": "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
     "t10k-labels-idx1-ubyte": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
 }
-CONNECT_SECONDS = 3.0
-SILENCE_SECONDS = 5.0
+CONNECT_SECONDS, SILENCE_SECONDS = 3.0, 5.0
 SLOWEST = 10_000  # bytes a second: below, the download would take longer than a lesson has
 RETRY_SECONDS = 3600.0
 
@@ -237,13 +236,9 @@ def _download(name: str, mirrors: list[str], folder: Path) -> None:
         try:
             # Some total, until pooch knows the true one: it asks for the truth value of the bar.
             with _Progress(desc=name, total=1, unit="B", unit_scale=True, file=sys.stdout) as bar:
-                downloader = pooch.HTTPDownloader(
-                    progressbar=bar, timeout=(CONNECT_SECONDS, SILENCE_SECONDS)
-                )
+                load = pooch.HTTPDownloader(bar, timeout=(CONNECT_SECONDS, SILENCE_SECONDS))
                 archive = f"{name}.gz"
-                pooch.retrieve(
-                    mirror + archive, ARCHIVES[name], archive, folder, downloader=downloader
-                )
+                pooch.retrieve(mirror + archive, ARCHIVES[name], archive, folder, downloader=load)
             return
         except (OSError, ValueError) as error:
             troubles[mirror] = _root(error)

@@ -1,14 +1,22 @@
 r"""Activation functions: what stands between two affine maps, and the slope that it passes on.
 
-Each is written as its equation; the module of the same name calls the function.
+Each is written as its equation; the module of the same name calls the function. Integers raise a
+``TypeError``, settings out of range a ``ValueError``.
 """
 
+import math
+from collections.abc import Callable
+from typing import Any
+
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
-from deeplearn._check import check_floating, check_range
+from deeplearn._check import check_choice, check_count, check_floating, check_generator, check_range
 
-__all__ = ["ELU", "SELU", "LeakyReLU", "ReLU", "elu", "leaky_relu", "relu", "selu"]
+__all__ = [
+    "ELU", "SELU", "LeakyReLU", "Maxout", "PReLU", "RReLU", "ReLU", "elu", "gelu", "leaky_relu",
+    "maxout", "prelu", "relu", "rrelu", "selu", "silu",
+]  # fmt: skip
 
 # Fixed point of mean 0 and variance 1: Klambauer et al. (2017), equation 14.
 SELU_ALPHA = 1.6732632423543772848170429916717
@@ -17,10 +25,7 @@ SELU_SCALE = 1.0507009873554804934193349852946
 
 def relu(input: Tensor) -> Tensor:
     r"""Return :math:`\max(0, z)`, elementwise; the slope at 0 is taken as 0.
-
-    Shapes: any; the output has the input's. Raises a ``TypeError`` for a tensor of integers.
-
-    Source: Nair & Hinton (2010), section 2.
+    Shapes: any, kept. Source: Nair & Hinton (2010), section 2.
 
     >>> relu(torch.tensor([-2.0, 0.0, 3.0]))
     tensor([0., 0., 3.])
@@ -33,12 +38,7 @@ def relu(input: Tensor) -> Tensor:
 def leaky_relu(input: Tensor, negative_slope: float = 0.01) -> Tensor:
     r"""Return :math:`z` for :math:`z > 0` and :math:`\alpha z` otherwise, elementwise.
 
-    ``negative_slope`` is :math:`\alpha`; 0.2 is called a huge leak.
-    Shapes: any; the output has the input's.
-
-    Raises:
-        TypeError: for a tensor of integers.
-
+    ``negative_slope`` is :math:`\alpha`; 0.2 is called a huge leak. Shapes: any, kept.
     Source: Maas et al. (2013), section 2.
 
     >>> leaky_relu(torch.tensor([-2.0, 0.0, 3.0]), 0.5)
@@ -49,15 +49,52 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01) -> Tensor:
     return torch.where(input > 0, input, negative_slope * input)
 
 
+def rrelu(
+    input: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False,
+    *, generator: Generator | None = None
+) -> Tensor:  # fmt: skip
+    r"""Return :math:`z` for :math:`z > 0` and :math:`a z` otherwise, :math:`a` drawn per element.
+
+    While training, each :math:`a` comes from U(lower, upper); otherwise it is their mean.
+    Shapes: any, kept. Source: Xu et al. (2015), section 2.4.
+
+    >>> rrelu(torch.tensor([-2.0, 3.0]), lower=0.2, upper=0.3)
+    tensor([-0.5000,  3.0000])
+    """
+    check_floating("input", input)
+    check_range("lower", lower, closed="()", cure="1/8 is usual")
+    check_range("upper", upper, lower, cure="it is at least lower, 1/3 is usual")
+    check_generator(generator)
+    if not training:
+        return leaky_relu(input, (lower + upper) / 2)
+    negative, slope = input <= 0, torch.ones_like(input)
+    drawn = torch.empty(int(negative.sum()), dtype=torch.float64, device=input.device)
+    slope[negative] = drawn.uniform_(lower, upper, generator=generator).to(input)  # as torch draws
+    return input * slope
+
+
+def prelu(input: Tensor, weight: Tensor) -> Tensor:
+    r"""Return :math:`z` for :math:`z > 0` and :math:`w z` otherwise, :math:`w` learned.
+
+    Shapes: ``input`` any, kept; ``weight`` (1,), or one for each unit: (input.size(1),).
+    Source: He et al. (2015), section 2.1.
+
+    >>> prelu(torch.tensor([[-2.0, -2.0]]), torch.tensor([0.5, 0.25]))
+    tensor([[-1.0000, -0.5000]])
+    """
+    check_floating("input", input)
+    check_floating("weight", weight)
+    units = input.size(1) if input.dim() > 1 else 1
+    if weight.dim() > 1 or weight.numel() not in (1, units):
+        found = f"got {tuple(weight.shape)} for input {tuple(input.shape)}"
+        raise ValueError(f"weight must have shape (1,) or ({units},), {found}")
+    view = (1, -1) + (1,) * (input.dim() - 2) if input.dim() > 1 else (-1,) * input.dim()
+    return torch.where(input > 0, input, weight.view(view) * input)
+
+
 def elu(input: Tensor, alpha: float = 1.0) -> Tensor:
     r"""Return :math:`z` for :math:`z > 0` and :math:`\alpha(e^z - 1)` otherwise, elementwise.
-
-    Shapes: any; the output has the input's.
-
-    Raises:
-        TypeError: for a tensor of integers.
-
-    Source: Clevert et al. (2016), equation 15.
+    Shapes: any, kept. Source: Clevert et al. (2016), equation 15.
 
     >>> elu(torch.tensor([-1.0, 0.0, 3.0]))
     tensor([-0.6321,  0.0000,  3.0000])
@@ -72,14 +109,72 @@ def selu(input: Tensor) -> Tensor:
     r"""Return :math:`\lambda\,\text{elu}(z, \alpha)`, :math:`\lambda = 1.0507, \alpha = 1.6733`.
 
     With LeCun normal weights and standardized inputs, mean 0 and variance 1 are a stable fixed
-    point. Shapes: any; the output has the input's. Raises a ``TypeError`` for integers.
-
-    Source: Klambauer et al. (2017), equation 2.
+    point. Shapes: any, kept. Source: Klambauer et al. (2017), equation 2.
 
     >>> selu(torch.tensor([-1.0, 0.0, 1.0]))
     tensor([-1.1113,  0.0000,  1.0507])
     """
     return SELU_SCALE * elu(input, SELU_ALPHA)
+
+
+def gelu(input: Tensor, approximate: str = "none") -> Tensor:
+    r"""Return :math:`z\,\Phi(z)`, :math:`\Phi` the normal distribution function, elementwise.
+
+    ``approximate="tanh"`` replaces :math:`\Phi` by
+    :math:`\frac12(1 + \tanh(\sqrt{2/\pi}\,(z + 0.044715 z^3)))`.
+    Shapes: any, kept. Source: Hendrycks & Gimpel (2016), section 2.
+
+    >>> gelu(torch.tensor([-1.0, 0.0, 1.0]))
+    tensor([-0.1587,  0.0000,  0.8413])
+    """
+    check_floating("input", input)
+    check_choice("approximate", approximate, ("none", "tanh"))
+    if approximate == "tanh":
+        return input * (1 + torch.tanh(math.sqrt(2 / math.pi) * (input + 0.044715 * input**3))) / 2
+    return input * (1 + torch.erf(input / math.sqrt(2))) / 2
+
+
+def silu(input: Tensor) -> Tensor:
+    r"""Return :math:`z / (1 + e^{-z})`, elementwise; also called swish.
+    Shapes: any, kept. Source: Elfwing et al. (2018), equation 10.
+
+    >>> silu(torch.tensor([-1.0, 0.0, 1.0]))
+    tensor([-0.2689,  0.0000,  0.7311])
+    """
+    check_floating("input", input)
+    return input * torch.sigmoid(input)
+
+
+def maxout(input: Tensor, num_pieces: int) -> Tensor:
+    r"""Return the largest of each ``num_pieces`` neighbors: unit 0 is the first of them, and so on.
+
+    After a linear layer each unit is then the maximum of ``num_pieces`` affine maps.
+    Shapes: (batch, units × pieces) to (batch, units). Source: Goodfellow et al. (2013), section 2.
+
+    >>> maxout(torch.tensor([[1.0, 5.0, -3.0, -4.0]]), num_pieces=2)
+    tensor([[ 5., -3.]])
+    """
+    check_floating("input", input)
+    check_count("num_pieces", num_pieces)
+    if input.dim() == 0 or input.size(-1) % num_pieces:
+        found = f"a multiple of num_pieces, {num_pieces}, got shape {tuple(input.shape)}"
+        raise ValueError(f"input must have units × pieces columns, {found}")
+    return input.unflatten(-1, (-1, num_pieces)).max(dim=-1).values
+
+
+class _Activation(nn.Module):
+    """A layer that calls a function with its settings, which are kept as attributes."""
+
+    def __init__(self, function: Callable[..., Tensor], **settings: Any) -> None:
+        super().__init__()
+        self.function, self.names = function, tuple(settings)
+        self.__dict__.update(settings)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return self.function(input, **{name: getattr(self, name) for name in self.names})
+
+    def extra_repr(self) -> str:
+        return ", ".join(f"{name}={getattr(self, name)}" for name in self.names)
 
 
 class ReLU(nn.Module):
@@ -93,7 +188,7 @@ class ReLU(nn.Module):
         return relu(input)
 
 
-class LeakyReLU(nn.Module):
+class LeakyReLU(_Activation):
     """:func:`leaky_relu` as a layer.
 
     >>> LeakyReLU(0.5)(torch.tensor([-1.0, 2.0]))
@@ -101,18 +196,43 @@ class LeakyReLU(nn.Module):
     """
 
     def __init__(self, negative_slope: float = 0.01) -> None:
-        super().__init__()
-        check_range("negative_slope", negative_slope, cure="0.01 is usual, 0.2 a huge leak")
-        self.negative_slope = negative_slope
+        leaky_relu(torch.zeros(0), negative_slope)  # refuses a bad slope now
+        super().__init__(leaky_relu, negative_slope=negative_slope)
+
+
+class RReLU(_Activation):
+    """:func:`rrelu` as a layer: slopes are drawn from the global generator while it trains.
+
+    >>> RReLU(0.2, 0.3).eval()(torch.tensor([-1.0, 2.0]))
+    tensor([-0.2500,  2.0000])
+    """
+
+    def __init__(self, lower: float = 1 / 8, upper: float = 1 / 3) -> None:
+        rrelu(torch.zeros(0), lower, upper)
+        super().__init__(rrelu, lower=lower, upper=upper)
 
     def forward(self, input: Tensor) -> Tensor:
-        return leaky_relu(input, self.negative_slope)
-
-    def extra_repr(self) -> str:
-        return f"negative_slope={self.negative_slope}"
+        return rrelu(input, self.lower, self.upper, self.training)
 
 
-class ELU(nn.Module):
+class PReLU(_Activation):
+    """:func:`prelu` as a layer that learns its slopes, one for all units or ``num_parameters``.
+
+    >>> PReLU(init=0.5)(torch.tensor([-1.0, 2.0])).detach()
+    tensor([-0.5000,  2.0000])
+    """
+
+    def __init__(self, num_parameters: int = 1, init: float = 0.25) -> None:
+        super().__init__(prelu, num_parameters=num_parameters)
+        check_count("num_parameters", num_parameters)
+        check_range("init", init, cure="0.25 is usual")
+        self.weight = nn.Parameter(torch.full((num_parameters,), float(init)))
+
+    def forward(self, input: Tensor) -> Tensor:
+        return prelu(input, self.weight)
+
+
+class ELU(_Activation):
     """:func:`elu` as a layer.
 
     >>> ELU()(torch.tensor([-1.0, 2.0]))
@@ -120,15 +240,8 @@ class ELU(nn.Module):
     """
 
     def __init__(self, alpha: float = 1.0) -> None:
-        super().__init__()
-        check_range("alpha", alpha, cure="1 makes the function smooth at 0")
-        self.alpha = alpha
-
-    def forward(self, input: Tensor) -> Tensor:
-        return elu(input, self.alpha)
-
-    def extra_repr(self) -> str:
-        return f"alpha={self.alpha}"
+        elu(torch.zeros(0), alpha)
+        super().__init__(elu, alpha=alpha)
 
 
 class SELU(nn.Module):
@@ -140,3 +253,15 @@ class SELU(nn.Module):
 
     def forward(self, input: Tensor) -> Tensor:
         return selu(input)
+
+
+class Maxout(_Activation):
+    """:func:`maxout` as a layer.
+
+    >>> Maxout(2)(torch.tensor([[1.0, 5.0]]))
+    tensor([[5.]])
+    """
+
+    def __init__(self, num_pieces: int) -> None:
+        check_count("num_pieces", num_pieces)
+        super().__init__(maxout, num_pieces=num_pieces)

@@ -1,30 +1,36 @@
 """Callbacks: what can be added to training without touching the loop."""
 
 import math
+from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 from deeplearn._check import check_choice, check_count, check_range
+from deeplearn._modules import matching_names
+from deeplearn.constraints import clip_grad_norm_, clip_grad_value_, max_norm_
 from deeplearn.trainer import Callback, Trainer
 
-__all__ = ["EarlyStopping", "ModelCheckpoint", "Progress"]
+__all__ = ["EarlyStopping", "GradientClipping", "LearningRateScheduler", "MaxNorm",
+           "ModelCheckpoint", "Progress", "SummaryWriter"]  # fmt: skip
 
 
 class _Best:
     """The best value so far of what is monitored; NaN is never the best."""
 
     def __init__(self, monitor: str, mode: str, min_delta: float = 0.0) -> None:
+        if mode == "auto":
+            if not monitor.endswith(("loss", "accuracy")):
+                raise ValueError(f"mode must be 'min' or 'max': {monitor!r} does not tell which")
+            mode = "min" if monitor.endswith("loss") else "max"
         check_choice("mode", mode, ("min", "max"))
         self.monitor, self.sign, self.min_delta = monitor, 1 if mode == "min" else -1, min_delta
         self.value = math.inf
 
     def improved_by(self, values: dict[str, float]) -> bool:
         if self.monitor not in values:
-            raise ValueError(
-                f"monitor {self.monitor!r} was not measured; there are {sorted(values)}; "
-                "valid_… needs fit(..., validation=...)"
-            )
+            found = f"{self.monitor!r} was not measured; there are {sorted(values)}"
+            raise ValueError(f"monitor {found}; valid_… needs fit(..., validation=...)")
         value = self.sign * values[self.monitor]
         if not value < self.value - self.min_delta:
             return False
@@ -37,31 +43,19 @@ class EarlyStopping(Callback):
 
     A measurement is an epoch, or every ``every_steps`` steps: then the validation data is measured
     anew each time. An improvement is more than ``min_delta``; ``mode`` says whether ``"min"`` or
-    ``"max"`` is better; NaN is never an improvement. With ``restore_best`` the model of the best
-    measurement is put back when training ends, whether it was stopped or not; another ``fit`` goes
-    on from there. The test set has no part in this: report your result on it, not on the data that
-    chose when to stop.
+    ``"max"`` is better (``"auto"``: less of a loss, more of an accuracy); NaN never is. With
+    ``restore_best`` the model of the best measurement is put back when training ends, stopped or
+    not; another ``fit`` goes on from there. Report your result on the test set, not on the data
+    that chose when to stop. Attributes: ``best_epoch, best_step``, where the best measurement was
+    taken; ``stopped``, whether the patience ran out. Source: Prechelt (1998), section 2.
 
-    Attributes:
-        best_epoch, best_step: where the best measurement was taken; ``stopped``: whether the
-            patience ran out.
-
-    Source: Prechelt (1998), section 2.
-
-    >>> EarlyStopping("valid_accuracy", mode="max", patience=5).patience
+    >>> EarlyStopping("valid_accuracy", patience=5).patience
     5
     """
 
-    def __init__(
-        self,
-        monitor: str = "valid_loss",
-        *,
-        patience: int = 10,
-        min_delta: float = 0.0,
-        mode: str = "min",
-        restore_best: bool = True,
-        every_steps: int | None = None,
-    ) -> None:
+    def __init__(self, monitor: str = "valid_loss", *, patience: int = 10, min_delta: float = 0.0,
+                 mode: str = "auto", restore_best: bool = True,
+                 every_steps: int | None = None) -> None:  # fmt: skip
         check_count("patience", patience)
         check_range("min_delta", min_delta, 0, cure="it is the smallest change that counts")
         if every_steps is not None:
@@ -116,10 +110,10 @@ class EarlyStopping(Callback):
 class ModelCheckpoint(Callback):
     """Save the whole run to ``path`` every ``every_epochs`` epochs, or only when it improved.
 
-    With ``monitor`` a checkpoint is written when that value is the best so far, as ``mode`` says.
-    ``trainer.resume(path)`` goes on from it; ``load_checkpoint(path, model=model)`` takes the model
-    alone. The file is replaced in one move, so it is always whole. It runs after the other
-    callbacks: the checkpoint holds what they changed.
+    With ``monitor`` a checkpoint is written when that value is the best so far; ``mode`` as for
+    :class:`EarlyStopping`. ``trainer.resume(path)`` goes on from it; ``load_checkpoint(path,
+    model=model)`` takes the model alone. The file is replaced in one move, so it is always whole.
+    It runs after the other callbacks: the checkpoint holds what they changed.
 
     >>> ModelCheckpoint("run.pt", monitor="valid_loss").path.name
     'run.pt'
@@ -127,26 +121,19 @@ class ModelCheckpoint(Callback):
 
     priority = 1
 
-    def __init__(
-        self,
-        path: str | Path,
-        *,
-        monitor: str | None = None,
-        mode: str = "min",
-        every_epochs: int = 1,
-    ) -> None:
+    def __init__(self, path: str | Path, *, monitor: str | None = None, mode: str = "auto",
+                 every_epochs: int = 1) -> None:  # fmt: skip
         check_count("every_epochs", every_epochs)
-        check_choice("mode", mode, ("min", "max"))
+        _Best("loss" if monitor is None else monitor, mode)
         self.path, self.every_epochs = Path(path), every_epochs
         self.monitor, self.mode = monitor, mode
 
     def on_fit_begin(self, trainer: Trainer) -> None:
-        if self.path.is_dir():
-            raise IsADirectoryError(f"path must name a file, got the folder {self.path}")
-        if not self.path.parent.is_dir():
-            raise FileNotFoundError(
-                f"path needs an existing folder, got {self.path}; create {self.path.parent}"
-            )
+        path, folder = self.path, self.path.parent
+        if path.is_dir():
+            raise IsADirectoryError(f"path must name a file, got the folder {path}")
+        if not folder.is_dir():
+            raise FileNotFoundError(f"path needs an existing folder, got {path}; create {folder}")
 
     def on_epoch_end(self, trainer: Trainer) -> None:
         if trainer.epoch % self.every_epochs == 0 and self._is_best(trainer.history.records):
@@ -157,18 +144,13 @@ class ModelCheckpoint(Callback):
             return True
         # From the history: a value of its own would be stale in what a callback saved before it.
         best = _Best(self.monitor, self.mode)
-        candidates = [
-            record
-            for record in records[self.every_epochs - 1 :: self.every_epochs]
-            if self.monitor in record or record is records[-1]
-        ]
-        return [best.improved_by(record) for record in candidates][-1]
+        due = records[self.every_epochs - 1 :: self.every_epochs]
+        measured = [r for r in due if self.monitor in r or r is records[-1]]
+        return [best.improved_by(record) for record in measured][-1]
 
 
 class Progress(Callback):
-    """Print a line every ``every`` epochs: losses and metrics, and the seconds of that epoch.
-
-    The last epoch has its line, too.
+    """Print losses, metrics and seconds every ``every`` epochs, and after the last one.
 
     >>> Progress(every=5).every
     5
@@ -185,13 +167,138 @@ class Progress(Callback):
         if trainer.epoch % self.every and not is_last:
             return
         record = trainer.history.records[-1]
-        shown = [
-            f"{name} {record[name]:.4f}" for name in record if "loss" in name or "valid" in name
-        ]
+        shown = [f"{k} {v:.4f}" for k, v in record.items() if "loss" in k or "valid" in k]
         width = len(str(trainer.num_epochs))
-        print(
-            f"epoch {trainer.epoch:{width}}/{trainer.num_epochs}",
-            *shown,
-            f"{record['seconds']:.1f} s",
-            sep="  ",
-        )
+        epoch = f"epoch {trainer.epoch:{width}}/{trainer.num_epochs}"
+        print(epoch, *shown, f"{record['seconds']:.1f} s", sep="  ")
+
+
+class LearningRateScheduler(Callback):
+    """Set the rate of all groups before each step to ``schedule(step)``; steps count from 0.
+
+    >>> LearningRateScheduler(lambda step: 0.1 / (1 + step / 100)).schedule(100)
+    0.05
+    """
+
+    def __init__(self, schedule: Callable[[int], float]) -> None:
+        if not callable(schedule) or isinstance(schedule, type):
+            raise TypeError(f"schedule must be a function of the step, got {schedule!r}")
+        self.schedule = schedule
+
+    def on_fit_begin(self, trainer: Trainer) -> None:
+        if trainer.scheduler is not None:
+            raise ValueError("the rate has two masters: leave out scheduler=, or this callback")
+
+    def on_batch_begin(self, trainer: Trainer) -> None:
+        lr = self.schedule(trainer.step)
+        check_range(f"schedule({trainer.step})", lr, 0, cure="it must return the learning rate")
+        for group in trainer.optimizer.param_groups:
+            group["lr"] = lr
+
+
+class GradientClipping(Callback):
+    """Clip the gradients before each step: together by ``max_norm``, or each by ``max_value``.
+
+    ``last_norm`` is their norm before that. Source: Pascanu et al. (2013), section 3.2.
+
+    >>> GradientClipping(max_norm=1.0).max_norm
+    1.0
+    """
+
+    def __init__(self, max_norm: float | None = None, max_value: float | None = None) -> None:
+        if (max_norm is None) == (max_value is None):
+            raise ValueError(f"give one of max_norm and max_value, got {max_norm} and {max_value}")
+        name, limit = ("max_value", max_value) if max_norm is None else ("max_norm", max_norm)
+        check_range(name, limit, 0, closed="()", cure="1.0 is a first try")
+        self.max_norm, self.max_value, self.last_norm = max_norm, max_value, math.nan
+
+    def on_gradients(self, trainer: Trainer) -> None:
+        parameters = list(trainer.model.parameters())
+        limit = math.inf if self.max_norm is None else self.max_norm
+        self.last_norm = float(clip_grad_norm_(parameters, limit))
+        if self.max_value is not None:
+            clip_grad_value_(parameters, self.max_value)
+
+
+class MaxNorm(Callback):
+    """Hold the incoming weights of each unit at a norm of ``max_norm`` or less, after each step.
+
+    In the parameters, or layers, whose whole name matches ``pattern``; never biases. A ValueError
+    lists the names if there is none. Source: Srivastava et al. (2014), section 5.1.
+
+    >>> MaxNorm(3.0, pattern="hidden.*").pattern
+    'hidden.*'
+    """
+
+    priority = -1  # before those that measure
+
+    def __init__(self, max_norm: float, pattern: str = ".*") -> None:
+        check_range("max_norm", max_norm, 0, closed="()", cure="2 to 4 are usual")
+        self.max_norm, self.pattern = max_norm, pattern
+
+    def on_fit_begin(self, trainer: Trainer) -> None:
+        weights = {name: p for name, p in trainer.model.named_parameters() if p.ndim >= 2}
+        self._held = [weights[name] for name in matching_names(weights, self.pattern, "weight")]
+
+    def on_step_end(self, trainer: Trainer) -> None:
+        for weight in self._held:
+            max_norm_(weight, self.max_norm)
+
+
+class SummaryWriter(Callback):
+    """Write event files for TensorBoard to ``log_dir``: ``tensorboard --logdir <log_dir>``.
+
+    ``train_loss`` and ``lr`` every ``every_steps`` steps; after each epoch what the history holds,
+    as ``epoch/…``, and with ``histograms`` the parameters; all by the number of steps done. A run
+    that is resumed hides what it wrote after its checkpoint. Needs the package tensorboard.
+
+    >>> SummaryWriter("runs/1", every_steps=10).every_steps
+    10
+    """
+
+    def __init__(self, log_dir: str | Path, every_steps: int = 1, histograms: bool = False) -> None:
+        check_count("every_steps", every_steps)
+        if Path(log_dir).is_file():
+            raise NotADirectoryError(f"log_dir must be a folder, got the file {log_dir}")
+        try:
+            from torch.utils.tensorboard import SummaryWriter as Writer
+        except ImportError as error:
+            raise ImportError("SummaryWriter needs tensorboard: pip install tensorboard") from error
+        self.log_dir, self.every_steps, self.histograms = log_dir, every_steps, histograms
+        self._open, self._writer, self._last = Writer, None, {}
+
+    def _write(self, values: dict[str, float], step: int) -> None:
+        for name, value in values.items():
+            self._writer.add_scalar(name, value, step)
+
+    def on_fit_begin(self, trainer: Trainer) -> None:
+        self.on_fit_end(trainer)  # of a fit that was interrupted
+        # In mid-epoch the last step is hidden, too, and written anew: if it was the epoch's last,
+        # values of the epoch may stand beside it, and they will come again.
+        done = trainer.step + (trainer.batch == 0)
+        self._writer = self._open(str(self.log_dir), purge_step=done)
+        self._write(self._last if trainer.batch > 0 else {}, trainer.step)
+
+    def on_step_end(self, trainer: Trainer) -> None:
+        values = {"train_loss": trainer.loss, "lr": float(trainer.optimizer.param_groups[0]["lr"])}
+        self._last = values if trainer.step % self.every_steps == 0 else {}
+        self._write(self._last, trainer.step)
+
+    def on_epoch_end(self, trainer: Trainer) -> None:
+        values = trainer.history.records[-1].items()
+        self._write({f"epoch/{name}": value for name, value in values}, trainer.step)
+        for name, parameter in trainer.model.named_parameters() if self.histograms else ():
+            self._writer.add_histogram(name, parameter.detach(), trainer.step)
+
+    def on_fit_end(self, trainer: Trainer) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def state_dict(self) -> dict[str, Any]:
+        if self._writer is not None:
+            self._writer.flush()  # what a checkpoint counts as done must be on the disk before it
+        return {"last": self._last}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._last = state_dict["last"]

@@ -1,4 +1,4 @@
-"""Data as tensors: the digits of the course, batches, splits.
+"""Data as tensors: the digits of the course, batches, splits, preprocessing.
 
 All of it fits in memory, so a batch is one indexing operation, and no worker process is needed.
 """
@@ -10,36 +10,22 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor, nn
 
+from deeplearn import _check as check
 from deeplearn import _mnist
-from deeplearn._check import (
-    check_choice,
-    check_count,
-    check_finite,
-    check_not_empty,
-    check_range,
-    check_tensor,
-)
 
 __all__ = [
-    "MNIST",
-    "TensorLoader",
-    "load_mnist",
-    "random_split",
-    "select_classes",
-    "stratified_split",
-]
+    "MNIST", "Preprocessing", "TensorLoader", "center", "load_mnist", "random_split",
+    "select_classes", "standardize", "stratified_split", "whiten",
+]  # fmt: skip
 
 _told = False  # of the substitute, in this process
+Dim = int | tuple[int, ...]
 
 
 class MNIST(NamedTuple):
-    """Handwritten digits: images (N, 784), float32 in [0, 1], and labels (N,), int64.
-
-    ``source`` says what they are: ``"mnist"``; ``"digits"``, the substitute; or ``"unverified"``,
-    files that nobody compared with MNIST's.
-    """
+    """Images (N, 784), float32 in [0, 1], labels (N,), int64, and the source of both."""
 
     X_train: Tensor
     y_train: Tensor
@@ -51,33 +37,23 @@ class MNIST(NamedTuple):
 def load_mnist(source: str = "auto", *, verify: bool = True) -> MNIST:
     """Return 60,000 + 10,000 handwritten digits, or a small substitute where they are out of reach.
 
-    The first of these that applies is used:
+    1. the four IDX files, gzipped or not, in the folder that the variable ``DEEPLEARN_DATA`` names;
+    2. else the cache of earlier downloads, or a download (11.6 MB; after a failure, none for 1 h);
+    3. else the 1,797 digits that ship with scikit-learn, enlarged to 28 × 28 and split into 1,437
+       and 360; a notice on stdout says so, once in a process.
 
-    1. the four IDX files, gzipped or not, in the folder that the environment variable
-       ``DEEPLEARN_DATA`` names;
-    2. the cache of earlier downloads, or else a download (11.6 MB) into it;
-    3. the 1,797 digits that ship with scikit-learn, enlarged to 28 × 28 and split into 1,437 and
-       360; a notice on stdout says so, once in a process.
-
-    ``source="mnist"`` refuses the third, ``source="digits"`` goes straight to it.
-    ``verify=False`` accepts other data of the same form in ``DEEPLEARN_DATA``, Fashion-MNIST for
-    example; downloads are verified always. A download that failed is not tried again for an hour.
-
-    Shapes: ``X_train`` (60000, 784), ``y_train`` (60000,), ``X_test`` (10000, 784), ``y_test``
-    (10000,).
-
-    Raises:
-        ValueError: for an unknown source, or a file that is truncated, corrupt or not MNIST's.
-        FileNotFoundError: if ``DEEPLEARN_DATA`` is set to a folder without the four files.
-        OSError: with ``source="mnist"``, if MNIST is neither at hand nor can be downloaded.
-
+    ``source="mnist"`` refuses the third, ``"digits"`` goes straight to it. ``verify=False`` accepts
+    other data of the same form in ``DEEPLEARN_DATA``, such as Fashion-MNIST, as "unverified".
+    Raises ValueError for an unknown source, or a file that is truncated, corrupt or not MNIST's;
+    FileNotFoundError if ``DEEPLEARN_DATA`` is a folder without the four files; OSError, with
+    ``source="mnist"``, if MNIST is neither at hand nor can be downloaded.
     Source: LeCun et al. (1998), section III; the substitute is Alpaydin & Kaynak (1998).
 
     >>> data = load_mnist(source="digits")
     >>> data.X_train.shape, data.X_test.shape, data.source
     (torch.Size([1437, 784]), torch.Size([360, 784]), 'digits')
     """
-    check_choice("source", source, ("auto", "mnist", "digits"))
+    check.check_choice("source", source, ("auto", "mnist", "digits"))
     if source == "digits":
         return MNIST(*_mnist.digits(), "digits")
     if folder := os.environ.get("DEEPLEARN_DATA"):
@@ -88,69 +64,52 @@ def load_mnist(source: str = "auto", *, verify: bool = True) -> MNIST:
     except _mnist.DownloadError as error:
         if source == "mnist":
             raise
-        data = MNIST(*_mnist.digits(), "digits")
-        _tell(data, str(error))
-        return data
+        return _tell(MNIST(*_mnist.digits(), "digits"), str(error))
     return MNIST(*_mnist.read_folder(cache, verify=True), "mnist")
 
 
-def _tell(data: MNIST, why: str) -> None:
+def _tell(data: MNIST, why: str) -> MNIST:
     """Print once that these digits are not MNIST; on stdout, as nbgrader punishes stderr."""
     global _told
     if not _told:
         train, test = len(data.y_train), len(data.y_test)
         print(
             f"Note: this is not MNIST. You have the {train + test:,} handwritten digits that ship "
-            f"with scikit-learn, enlarged to 28 × 28: {train:,} to train on, {test:,} to test on.\n"
-            f"{why}"
+            "with scikit-learn, enlarged to 28 × 28: "
+            f"{train:,} to train on, {test:,} to test on.\n{why}"
         )
     _told = True
+    return data
 
 
 class TensorLoader:
-    """Iterate over tensors that share their rows, in tuples of batches.
+    """Iterate over tensors (N, …) that share their rows, in tuples of batches (batch_size, …).
 
     Each pass over a shuffling loader draws one ``torch.randperm`` from ``generator``, and every
     row appears once. The last batch holds what is left, unless ``drop_last``. Without shuffling
-    the batches are views: what you write into them, you write into the tensors.
+    the batches are views: what you write into them, you write into the tensors. Raises TypeError,
+    ValueError: for tensors that are none, empty, of unequal lengths or not finite,
+    ``batch_size < 1``, or a ``drop_last`` that would leave no batch at all.
 
-    Shapes: tensors (N, …) give batches (batch_size, …); ``len(loader)`` is the number of batches.
-
-    Raises:
-        TypeError: for arguments that are not tensors, or a ``batch_size`` that is not an int.
-        ValueError: for no tensor, an empty one, unequal numbers of rows, NaN or infinity,
-            ``batch_size < 1``, or if ``drop_last`` would leave no batch at all.
-
-    >>> X, y = torch.arange(10.0).view(5, 2), torch.arange(5)
-    >>> loader = TensorLoader(X, y, batch_size=2, generator=torch.Generator().manual_seed(0))
-    >>> batches = [labels for _, labels in loader]
-    >>> [len(labels) for labels in batches], torch.cat(batches).sort().values
-    ([2, 2, 1], tensor([0, 1, 2, 3, 4]))
+    >>> loader = TensorLoader(torch.arange(5), torch.arange(5.0), batch_size=2)
+    >>> len(loader), torch.cat([labels for labels, _ in loader]).sort().values
+    (3, tensor([0, 1, 2, 3, 4]))
     """
 
     def __init__(
-        self,
-        *tensors: Tensor,
-        batch_size: int,
-        shuffle: bool = True,
-        drop_last: bool = False,
-        generator: torch.Generator | None = None,
-    ) -> None:
+        self, *tensors: Tensor, batch_size: int, shuffle: bool = True, drop_last: bool = False,
+        generator: Generator | None = None,
+    ) -> None:  # fmt: skip
         if not tensors:
             raise ValueError("tensors is empty; pass at least one, such as TensorLoader(X, y, …)")
         _check_rows({f"tensors[{i}]": tensor for i, tensor in enumerate(tensors)})
-        _check_generator(generator)
-        check_count("batch_size", batch_size)
+        check.check_generator(generator)
+        check.check_count("batch_size", batch_size)
         if drop_last and batch_size > len(tensors[0]):
-            raise ValueError(
-                f"batch_size must be at most the {len(tensors[0])} rows with drop_last=True, got "
-                f"{batch_size}; every row would be dropped"
-            )
-        self.tensors = tensors
-        self.batch_size = batch_size
-        self.shuffle = shuffle
-        self.drop_last = drop_last
-        self.generator = generator
+            limit = f"at most the {len(tensors[0])} rows with drop_last=True"
+            raise ValueError(f"batch_size must be {limit}, got {batch_size}; else no row is left")
+        self.tensors, self.batch_size, self.generator = tensors, batch_size, generator
+        self.shuffle, self.drop_last = shuffle, drop_last
 
     def __len__(self) -> int:
         full, rest = divmod(len(self.tensors[0]), self.batch_size)
@@ -159,35 +118,26 @@ class TensorLoader:
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
         if self.shuffle:
             order = torch.randperm(len(self.tensors[0]), generator=self.generator)
-            # index_select takes less than half the time of tensor[rows].
-            batches = (
+            batches = (  # index_select takes less than half the time of tensor[rows]
                 tuple(tensor.index_select(0, rows) for tensor in self.tensors)
                 for rows in order.split(self.batch_size)
             )
         else:
-            parts = (tensor.split(self.batch_size) for tensor in self.tensors)
-            batches = zip(*parts, strict=True)
+            batches = zip(*(tensor.split(self.batch_size) for tensor in self.tensors), strict=True)
         return islice(batches, len(self))
 
 
 def random_split(
-    X: Tensor, y: Tensor, *, valid_size: int | float, generator: torch.Generator | None = None
+    X: Tensor, y: Tensor, *, valid_size: int | float, generator: Generator | None = None
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return X_train, y_train, X_valid, y_valid: every row in one of two parts, by chance.
 
     ``valid_size`` is a number of rows, or a share between 0 and 1, rounded to the nearest number.
+    Shapes: ``X`` (N, …), ``y`` (N, …). Raises TypeError, ValueError: for tensors that are empty, of
+    unequal lengths or not finite, or a ``valid_size`` that leaves one part without rows.
 
-    Shapes: ``X`` (N, …), ``y`` (N, …); the parts have N - valid_size and valid_size rows.
-
-    Raises:
-        TypeError: if ``X`` or ``y`` is not a tensor, or ``valid_size`` not a number.
-        ValueError: for empty tensors, unequal numbers of rows, NaN or infinity, or a
-            ``valid_size`` that leaves one part without rows.
-
-    >>> X, y = torch.arange(12.0).view(6, 2), torch.arange(6)
-    >>> X_train, y_train, X_valid, y_valid = random_split(
-    ...     X, y, valid_size=2, generator=torch.Generator().manual_seed(0)
-    ... )
+    >>> X, y = torch.eye(6), torch.arange(6)
+    >>> _, y_train, _, y_valid = random_split(X, y, valid_size=2)
     >>> len(y_train), len(y_valid), torch.cat([y_train, y_valid]).sort().values
     (4, 2, tensor([0, 1, 2, 3, 4, 5]))
     """
@@ -198,19 +148,17 @@ def random_split(
 
 
 def stratified_split(
-    X: Tensor, y: Tensor, *, valid_size: int | float, generator: torch.Generator | None = None
+    X: Tensor, y: Tensor, *, valid_size: int | float, generator: Generator | None = None
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return X_train, y_train, X_valid, y_valid, with each class's share the same in both parts.
 
     The validation part has exactly ``valid_size`` rows; of each class it has its share, rounded
     down, and the rows that are then missing go to the classes with the largest remainders. So a
-    class of very few rows can be missing from one part.
+    class of very few rows can be missing from one part. ``valid_size``, shapes and errors as
+    :func:`random_split`; ``y`` must be integer labels (N,).
 
-    Shapes, ``valid_size`` and errors as :func:`random_split`; ``y`` must be integer labels (N,).
-
-    >>> X, y = torch.arange(8.0).view(8, 1), torch.tensor([0, 1, 1, 0, 1, 1, 1, 1])
-    >>> X_train, y_train, X_valid, y_valid = stratified_split(X, y, valid_size=0.5)
-    >>> y_valid.bincount()
+    >>> y = torch.tensor([0, 1, 1, 0, 1, 1, 1, 1])
+    >>> stratified_split(torch.eye(8), y, valid_size=0.5)[3].bincount()
     tensor([1, 3])
     """
     num_valid = _check_split(X, y, valid_size, generator)
@@ -229,18 +177,11 @@ def stratified_split(
 def select_classes(X: Tensor, y: Tensor, classes: Iterable[int]) -> tuple[Tensor, Tensor]:
     """Return the rows whose label is one of ``classes``, relabeled 0, 1, … in the order given.
 
-    Shapes: ``X`` (N, …), ``y`` (N,) integer labels; the rows keep their order.
+    Shapes: ``X`` (N, …), ``y`` (N,) integer labels; the rows keep their order. Raises TypeError,
+    ValueError: as :func:`random_split`, or for ``classes`` that are none, repeated or not in ``y``.
 
-    Raises:
-        TypeError: if ``X`` or ``y`` is not a tensor, or ``classes`` not integers.
-        ValueError: for rows as in :func:`random_split`, labels that are not integers, or
-            ``classes`` that are none, repeated or not in ``y``.
-
-    >>> X, y = torch.arange(5.0).view(5, 1), torch.tensor([7, 5, 6, 7, 9])
-    >>> select_classes(X, y, [9, 7])
-    (tensor([[0.],
-            [3.],
-            [4.]]), tensor([1, 1, 0]))
+    >>> select_classes(torch.arange(5.0), torch.tensor([7, 5, 6, 7, 9]), [9, 7])
+    (tensor([0., 3., 4.]), tensor([1, 1, 0]))
     """
     _check_rows({"X": X, "y": y})
     _check_labels(y)
@@ -258,49 +199,134 @@ def select_classes(X: Tensor, y: Tensor, classes: Iterable[int]) -> tuple[Tensor
     return X[keep], is_class[keep].int().argmax(dim=1)
 
 
+class Preprocessing(nn.Module):
+    """Map rows to (X - mean) · weight, in which the training set's statistics stay.
+
+    As a module it may stand before the layers, saved and moved with them. ``mean`` (1, …)
+    broadcasts; so does ``weight`` (1, …), else it is a matrix (D, K). Raises TypeError, ValueError:
+    for ``X`` that is empty, not finite or of other columns.
+
+    >>> Preprocessing(torch.tensor([[1.0, 0.0]]), torch.tensor([[1.0, 10.0]]))(torch.ones(1, 2))
+    tensor([[ 0., 10.]])
+    """
+
+    def __init__(self, mean: Tensor, weight: Tensor) -> None:
+        super().__init__()
+        for name, value in (("mean", mean), ("weight", weight)):
+            check.check_data(name, value)
+            self.register_buffer(name, value)
+
+    def forward(self, X: Tensor) -> Tensor:
+        check.check_data("X", X)
+        own, found = tuple(self.mean.shape), tuple(X.shape)
+        if len(own) != len(found) or any(m not in (1, n) for m, n in zip(own, found, strict=True)):
+            raise ValueError(f"X must have rows as the training set, {own}, got {found}; reshape X")
+        centered = X - self.mean
+        return centered * self.weight if self.weight.shape == own else centered @ self.weight
+
+
+def center(X_train: Tensor, *, dim: Dim = 0) -> Preprocessing:
+    """Return the map that subtracts the mean of the training rows; apply it to every set.
+
+    ``dim=0`` finds a mean for each column or pixel, ``dim=(0, 1)`` one for all pixels (N, 784),
+    ``dim=(0, 2, 3)`` one per channel (N, C, H, W). Source: LeCun et al. (1998), Efficient BackProp.
+
+    >>> center(torch.tensor([[1.0, 5.0], [3.0, 5.0]]))(torch.tensor([[2.0, 6.0]]))
+    tensor([[0., 1.]])
+    """
+    dim = _check_dim(X_train, dim)
+    mean = X_train.mean(dim, keepdim=True)
+    return Preprocessing(mean, torch.ones_like(mean))
+
+
+def standardize(X_train: Tensor, *, dim: Dim = 0, eps: float = 1e-5) -> Preprocessing:
+    """Return the map that gives the training rows mean 0 and deviation 1; apply it to every set.
+
+    A column is constant if its deviation is at most ``eps`` times its largest magnitude, as at the
+    border of MNIST: it is centered and not scaled. But a pixel lit in one image of N becomes √N
+    there; as pixels share a scale, prefer ``dim=(0, 1)``. ``dim`` and source as :func:`center`.
+
+    >>> standardize(X := torch.tensor([[1.0, 7.0], [3.0, 7.0]]))(X)[1]
+    tensor([1., 0.])
+    """
+    dim = _check_dim(X_train, dim)
+    check.check_range("eps", eps, 0, 1, cure="it is a share of a column's magnitude")
+    variance, mean = torch.var_mean(X_train, dim, correction=0, keepdim=True)
+    largest = torch.maximum(X_train.amax(dim, keepdim=True), -X_train.amin(dim, keepdim=True))
+    return Preprocessing(mean, variance.rsqrt().where(variance.sqrt() > eps * largest, 1.0))
+
+
+def whiten(
+    X_train: Tensor, num_components: int | None = None, *, zca: bool = False, eps: float = 1e-5
+) -> Preprocessing:
+    r"""Return the map that makes the columns of the training rows uncorrelated, of variance 1.
+
+    :math:`\hat{x} = (x - \mu) V (\Lambda + \epsilon)^{-1/2}`, where V are the ``num_components``
+    directions of the largest variances Λ. ``zca`` turns back with :math:`V^T`. ε holds down what
+    hardly varies. Shapes: (N, D) to (N, K or D). Source: Bell & Sejnowski (1997).
+
+    >>> X = torch.tensor([[0.0, 0.0], [1.0, 1.0], [2.0, 2.0], [3.0, 4.0]])
+    >>> whiten(X, num_components=1, eps=0)(X).var().round(decimals=4)
+    tensor(1.)
+    """
+    check.check_data("X_train", X_train)
+    check.check_range("eps", eps, 0, cure="it is added to each variance")
+    if X_train.dim() != 2 or len(X_train) < 2:
+        found = tuple(X_train.shape)
+        raise ValueError(f"X_train must be (N, D), N ≥ 2, got {found}; call .flatten(1)")
+    columns = X_train.size(1)
+    keep = columns if num_components is None else num_components
+    check.check_count("num_components", keep)
+    check.check_range("num_components", keep, 1, columns, closed="[]", cure="keep fewer")
+    mean = X_train.mean(0, keepdim=True)
+    centered = X_train - mean  # a copy: torch.cov would make another
+    variance, V = torch.linalg.eigh(centered.T @ centered / (len(X_train) - 1))
+    variance, V = variance.flip(0)[:keep].clamp(min=0), V.flip(1)[:, :keep]  # largest first
+    if eps == 0 and variance[-1] <= columns * torch.finfo(V.dtype).eps * variance[0]:
+        raise ValueError(f"eps must be above 0, got {eps}: X_train has not {keep} directions")
+    weight = V / (variance + eps).sqrt()
+    return Preprocessing(mean, weight @ V.T if zca else weight)
+
+
+def _check_dim(X_train: Tensor, dim: Dim) -> tuple[int, ...]:
+    """Return the dimensions to average over: different ones, the rows among them."""
+    check.check_data("X_train", X_train)
+    dims = (dim,) if isinstance(dim, int) else dim
+    if not isinstance(dims, tuple) or 0 not in dims or not set(dims) <= set(range(X_train.dim())):
+        raise ValueError(f"dim must hold 0, the rows, and dimensions of X_train, got {dim}; try 0")
+    return dims
+
+
 def _check_rows(tensors: dict[str, Tensor]) -> None:
     """Raise unless all are tensors without NaN that have the same rows, at least one."""
     for name, tensor in tensors.items():
-        check_tensor(name, tensor)
+        check.check_tensor(name, tensor)
         if tensor.dim() == 0:
             raise ValueError(f"{name} must have rows, got a scalar; call .unsqueeze(0)")
-        check_not_empty(name, tensor)
-        check_finite(name, tensor)
-    rows = {name: len(tensor) for name, tensor in tensors.items()}
-    if len(set(rows.values())) > 1:
-        found = ", ".join(f"{name} has {number}" for name, number in rows.items())
+        check.check_not_empty(name, tensor)
+        check.check_finite(name, tensor)
+    if len({len(tensor) for tensor in tensors.values()}) > 1:
+        found = ", ".join(f"{name} has {len(tensor)}" for name, tensor in tensors.items())
         raise ValueError(f"all tensors must have the same number of rows: {found}; pair them again")
 
 
 def _check_labels(y: Tensor) -> None:
     if y.dim() != 1 or y.is_floating_point() or y.is_complex() or y.dtype == torch.bool:
-        raise ValueError(
-            f"y must be integer labels of shape (N,), got {y.dtype} of shape {tuple(y.shape)}; "
-            "for one-hot rows call .argmax(dim=1)"
-        )
-
-
-def _check_generator(generator: object) -> None:
-    if generator is not None and not isinstance(generator, torch.Generator):
-        raise TypeError(
-            f"generator must be a torch.Generator or None, got {type(generator).__name__}; "
-            "write torch.Generator().manual_seed(0)"
-        )
+        found = f"{y.dtype} of shape {tuple(y.shape)}"
+        raise ValueError(f"y must be integer labels of shape (N,), got {found}; try .argmax(dim=1)")
 
 
 def _check_split(X: Tensor, y: Tensor, valid_size: int | float, generator: object) -> int:
     """Return the number of rows to validate with, once all arguments are sound."""
     _check_rows({"X": X, "y": y})
-    _check_generator(generator)
+    check.check_generator(generator)
+    number = valid_size
     if isinstance(valid_size, float):
-        check_range("valid_size", valid_size, 0, 1, closed="()", cure="write a count as an int")
+        check.check_range("valid_size", valid_size, 0, 1, closed="()", cure="count with an int")
         number = round(valid_size * len(X))
     else:
-        check_count("valid_size", valid_size)
-        number = valid_size
+        check.check_count("valid_size", valid_size)
     if not 0 < number < len(X):
-        raise ValueError(
-            f"valid_size must leave rows in both parts, got {valid_size}: {number} of {len(X)} "
-            "rows to validate with; choose another share or count"
-        )
+        found = f"got {valid_size}: {number} of {len(X)} rows"
+        raise ValueError(f"valid_size must leave rows in both parts, {found}; choose another")
     return number

@@ -21,7 +21,7 @@ from deeplearn.metrics import accuracy
 
 __all__ = ["Callback", "History", "Trainer"]
 
-_PROGRESS = ("epoch", "batch", "step", "should_stop", "_unfinished", "_loss_sum", "_rows")
+_PROGRESS = ("epoch", "batch", "step", "loss", "should_stop", "_unfinished", "_loss_sum", "_rows")
 
 
 class Trainer:
@@ -37,6 +37,7 @@ class Trainer:
         history: a :class:`History` with ``epoch, train_loss, valid_loss, valid_<metric>, lr,
             seconds``. ``train_loss`` is the mean over the epoch's batches, in training mode.
         epoch, step: epochs and steps done; ``batch``: steps done in the present epoch.
+        loss: the loss of the last batch, before its step; NaN before the first.
         should_stop: set it to end training after the present step.
 
     Raises:
@@ -96,7 +97,7 @@ class Trainer:
         self.callbacks = sorted(callbacks, key=lambda callback: callback.priority)
         self.history = History()
         self.epoch = self.batch = self.step = 0
-        self.should_stop = self._unfinished = False
+        self.loss, self.should_stop, self._unfinished = math.nan, False, False
         self.validation: Iterable | None = None
         self._loss_sum, self._rows, self._order = 0.0, 0, EpochOrder()
 
@@ -196,7 +197,8 @@ class Trainer:
         loss = self.optimizer.step(closure)
         if self.scheduler is not None and self.schedule_by == "step":
             self.scheduler.step()
-        self._loss_sum += loss.item() * len(target)
+        self.loss = loss.item()
+        self._loss_sum += self.loss * len(target)
         self._rows += len(target)
         self.batch += 1
         self.step += 1

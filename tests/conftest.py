@@ -10,9 +10,9 @@ torch.set_num_threads(1)
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
     """Keep a file on one worker, above all the cells of a notebook; but share out the answers."""
-    for item in items:
+    for item in items if config.pluginmanager.hasplugin("xdist") else ():
         group = item.nodeid.split("::")[0]
         if item.get_closest_marker("answers"):
             group = item.nodeid

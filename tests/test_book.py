@@ -24,7 +24,7 @@ from tests.book_rules import (
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-PAGES = sorted((ROOT / "book").glob("*.md"))
+PAGES = sorted((ROOT / "book").rglob("*.md"))
 
 chapters = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
@@ -39,9 +39,21 @@ def read(path: Path) -> NotebookNode:
 
 def test_contents_list_every_page_and_chapter():
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
-    listed = [toc["root"], *(entry["file"] for part in toc["parts"] for entry in part["chapters"])]
+    entries = [entry for part in toc["parts"] for entry in part["chapters"]]
+    entries += [section for entry in entries for section in entry.get("sections", [])]
+    listed = [toc["root"], *(entry["file"] for entry in entries)]
     sources = [path.relative_to(ROOT).with_suffix("").as_posix() for path in [*PAGES, *NOTEBOOKS]]
     assert sorted(listed) == sorted(sources)
+
+
+def test_api_has_a_page_for_each_public_module():
+    modules = {path.stem for path in (ROOT / "deeplearn").glob("*.py") if path.stem[0] != "_"}
+    pages = {path.stem: path.read_text() for path in (ROOT / "book" / "api").glob("*.md")}
+    overview = pages.pop("index")
+    assert set(pages) == modules
+    for module in modules:
+        assert f".. automodule:: deeplearn.{module}\n" in pages[module]
+        assert f"| [`{module}`]({module}.md) |" in overview
 
 
 def test_map_links_the_chapters_that_exist_and_names_the_others():
@@ -58,10 +70,10 @@ def test_map_links_the_chapters_that_exist_and_names_the_others():
 
 
 def test_every_page_and_chapter_describes_itself():
-    described = {path.name: read(path).metadata.get("description", "") for path in NOTEBOOKS}
+    described = {path.stem: read(path).metadata.get("description", "") for path in NOTEBOOKS}
     for path in PAGES:
         front_matter = path.read_text().split("---")[1]
-        described[path.name] = yaml.safe_load(front_matter)["description"]
+        described[path.relative_to(ROOT).as_posix()] = yaml.safe_load(front_matter)["description"]
     assert {name: text for name, text in described.items() if not 50 <= len(text) <= 200} == {}
     assert len(set(described.values())) == len(described)
 

@@ -16,7 +16,7 @@ from deeplearn.trainer import Callback, Trainer
 
 NAN, INF = math.nan, math.inf
 X, y = torch.eye(6, 4), torch.tensor([0, 1, 0, 1, 0, 1])
-SCORE = "valid_score"
+SCORE = "valid_score_loss"
 
 
 def scored(values, callbacks, by="epoch"):
@@ -31,7 +31,7 @@ def scored(values, callbacks, by="epoch"):
         model,
         optim.SGD(model.parameters(), lr=0.1),
         nn.functional.cross_entropy,
-        metrics={"score": score},
+        metrics={"score_loss": score},
         callbacks=callbacks,
     )
     return trainer
@@ -144,7 +144,7 @@ def test_batch_norm_statistics_come_back_too():
         model,
         optim.SGD(model.parameters(), lr=0.1),
         nn.functional.cross_entropy,
-        metrics={"score": lambda output, target: [3, 1, 2][trainer.epoch]},
+        metrics={"score_loss": lambda output, target: [3, 1, 2][trainer.epoch]},
         callbacks=[keep, EarlyStopping(SCORE)],
     )
     fit(trainer, 3)
@@ -193,8 +193,8 @@ def test_early_stopping_can_watch_the_training_loss():
     assert trainer.callbacks[0].best_epoch == history.best("train_loss")["epoch"] == 4
     with pytest.raises(ValueError, match=r"monitor 'train_loss' was not measured"):
         fit(scored([0], [EarlyStopping("train_loss", every_steps=1)]), 1)
-    with pytest.raises(ValueError, match=r"'valid_los' .* \['epoch', 'lr', .*'valid_loss'"):
-        fit(scored([0], [EarlyStopping("valid_los")]), 1)
+    with pytest.raises(ValueError, match=r"'val_loss' .* \['epoch', 'lr', .*'valid_loss'"):
+        fit(scored([0], [EarlyStopping("val_loss")]), 1)
 
 
 def test_a_used_callback_starts_anew_with_a_new_trainer():
@@ -330,7 +330,7 @@ def test_progress_prints_what_was_measured(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines == [
         f"epoch {r['epoch']}/2  train_loss {r['train_loss']:.4f}  valid_loss {r['valid_loss']:.4f}"
-        f"  valid_score {r['valid_score']:.4f}  {r['seconds']:.1f} s"
+        f"  {SCORE} {r[SCORE]:.4f}  {r['seconds']:.1f} s"
         for r in history.records
     ]
 

@@ -223,7 +223,7 @@ def test_stratified_parts_are_not_sorted_by_class():
         ((X5, Y5), 6, ValueError, "got 6: 6 of 5 rows"),
         ((X5, Y5), 0.0, ValueError, "valid_size must be in (0, 1), got 0.0"),
         ((X5, Y5), 1.0, ValueError, "valid_size must be in (0, 1), got 1.0"),
-        ((X5, Y5), 2.0, ValueError, "write a count as an int"),
+        ((X5, Y5), 2.0, ValueError, "got 2.0; count with an int"),
         ((X5, Y5), float("nan"), ValueError, "valid_size must be in (0, 1), got nan"),
         ((X5, Y5), 0.01, ValueError, "got 0.01: 0 of 5 rows"),
         ((X5, Y5), 0.99, ValueError, "got 0.99: 5 of 5 rows"),

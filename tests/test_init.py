@@ -311,7 +311,50 @@ def test_lsuv_that_fails_leaves_the_model_as_it_was(make, batch, words):
 def test_an_error_in_the_forward_pass_leaves_the_model_as_it_was():
     model = nn.Sequential(nn.Linear(20, 8), BatchNorm1d(9))
     before = model[0].weight.clone()
-    with pytest.raises(ValueError, match="9 units"):
+    with pytest.raises(ValueError, match=r"shape \(8,\), got \(9,\)"):
         init.lsuv_(model, X)
     assert torch.equal(model[0].weight, before)
     assert not model[0]._forward_hooks
+
+
+@pytest.mark.parametrize("other", ["linear", "embedding"])
+def test_lsuv_refuses_a_weight_with_two_owners(other):
+    second = nn.Linear(20, 20) if other == "linear" else nn.Embedding(20, 20)
+    model = nn.Sequential(nn.Linear(20, 20), nn.ReLU(), second)
+    second.weight = model[0].weight
+    before = model[0].weight.clone()
+    with pytest.raises(ValueError, match=r"uses the weight of \['0'.*in two layers.*untie"):
+        init.lsuv_(model, X)
+    assert torch.equal(model[0].weight, before)
+
+
+FILLS = [n for n in init.__all__ if n not in ("calculate_gain", "lsuv_")]
+
+
+@pytest.mark.parametrize("name", FILLS)
+def test_a_seed_is_no_generator(name):
+    weight = torch.full((3, 4), 7.0)
+    with pytest.raises(TypeError, match=r"generator must be .*, got int; .*manual_seed\(0\)"):
+        getattr(init, name)(weight, generator=0)
+    assert (weight == 7).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
+def test_half_precision_is_filled_or_refused(dtype):
+    """Every fill takes it but the orthogonal one, as no QR decomposition does."""
+    weight = torch.full((300, 300), 7.0, dtype=dtype)
+    with pytest.raises(TypeError, match=f"tensor must be float32 or float64, got {dtype}.*QR"):
+        init.orthogonal_(weight)
+    assert (weight == 7).all()
+    filled = init.kaiming_normal_(weight, generator=seeded(0)).float()
+    assert filled.std().item() == pytest.approx(math.sqrt(2 / 300), rel=0.02)
+
+
+def test_lsuv_defaults_and_limits():
+    model = mlp([20, 30, 5])
+    with pytest.raises(TypeError, match="max_iterations must be an int"):
+        init.lsuv_(model, X, max_iterations=2.5)
+    with pytest.raises(ValueError, match="max_iterations must be at least 1, got 0"):
+        init.lsuv_(model, X, max_iterations=0)
+    with pytest.raises(TypeError, match="generator"):
+        init.lsuv_(model, X, generator=3)

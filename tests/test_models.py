@@ -1,5 +1,7 @@
 """The multilayer perceptron against the formula, and against the promises of its docstring."""
 
+import copy
+import pickle
 from functools import partial
 
 import pytest
@@ -8,7 +10,7 @@ from torch import nn
 
 from deeplearn import init
 from deeplearn.activations import ELU, LeakyReLU
-from deeplearn.models import mlp
+from deeplearn.models import ResidualMLP, mlp
 from deeplearn.normalization import BatchNorm1d
 from deeplearn.regularization import Dropout
 
@@ -155,3 +157,101 @@ def test_sizes_may_be_a_tuple_and_a_module_class_serves_as_activation():
     model = mlp((2, 3, 1), nn.Tanh)
     assert isinstance(model.activation1, nn.Tanh)
     assert isinstance(mlp((2, 3, 1)).activation1, ELU)
+
+
+# --- ResidualMLP -----------------------------------------------------------------------------
+
+
+def problem(seed):
+    generator = torch.Generator().manual_seed(seed)
+    X = torch.randn(64, 20, generator=generator)
+    return X, (X[:, 0] > 0).long() + 2 * (X[:, 1] > 0).long()
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_residual_output_is_the_formula(training, generator):
+    model = ResidualMLP(5, 4, 3, 2, nn.Tanh, generator=generator).double().train(training)
+    X = torch.randn(9, 5, dtype=torch.float64, generator=generator)
+    h = torch.tanh(model.hidden1(X))
+    h = h + torch.tanh(h @ model.hidden2.weight.T + model.hidden2.bias)
+    h = h + torch.tanh(h @ model.hidden3.weight.T + model.hidden3.bias)
+    expected = h @ model.output.weight.T + model.output.bias
+    torch.testing.assert_close(model(X), expected, rtol=1e-12, atol=1e-12)
+
+
+def test_residual_names_are_those_of_mlp():
+    model = ResidualMLP(5, 4, 2, 3, LeakyReLU)
+    assert kinds(model) == kinds(mlp([5, 4, 4, 3], LeakyReLU))
+    assert list(model.state_dict()) == list(mlp([5, 4, 4, 3]).state_dict())
+    assert kinds(ResidualMLP(5, 4, 1, 3)) == kinds(mlp([5, 4, 3]))
+    assert isinstance(ResidualMLP(5, 4, 1, 3).activation1, ELU)
+
+
+@pytest.mark.parametrize("init_", [init.kaiming_normal_, init.orthogonal_])
+def test_residual_weights_come_from_the_function_and_shrink_with_depth(init_):
+    state = torch.get_rng_state()
+    model = ResidualMLP(5, 4, 9, 2, init_=init_, generator=torch.Generator().manual_seed(4))
+    assert torch.equal(torch.get_rng_state(), state)
+    plain = mlp([5] + [4] * 9 + [2], init_=init_, generator=torch.Generator().manual_seed(4))
+    for name, layer in plain.named_children():
+        if isinstance(layer, nn.Linear):
+            mine = model.get_submodule(name)
+            scale = 1 if name in ("hidden1", "output") else 1 / 3
+            torch.testing.assert_close(mine.weight, layer.weight * scale)
+            assert mine.bias.count_nonzero() == 0
+            assert mine.weight.is_leaf
+            assert mine.weight.requires_grad
+
+
+def first_gradient(model, X, y):
+    nn.functional.cross_entropy(model(X), y).backward()
+    norms = [
+        model.get_submodule(name).weight.grad.norm().item() for name in ("hidden1", "hidden50")
+    ]
+    return norms[0], norms[0] / norms[1]
+
+
+@pytest.mark.parametrize("activation", [nn.Sigmoid, nn.ReLU, ELU])
+def test_gradient_reaches_the_first_of_fifty_layers(activation):
+    """Over five seeds; in the plain network it vanishes, or depends on the activation."""
+    plain, residual = [], []
+    for seed in range(5):
+        X, y = problem(seed)
+        generators = [torch.Generator().manual_seed(seed) for _ in range(2)]
+        model = mlp([20] + [30] * 50 + [4], activation, generator=generators[0])
+        plain.append(first_gradient(model, X, y)[0])
+        model = ResidualMLP(20, 30, 50, 4, activation, generator=generators[1])
+        residual.append(first_gradient(model, X, y))
+    assert all(norm > 0.05 and ratio > 0.002 for norm, ratio in residual), residual
+    assert max(norm for norm, _ in residual) < 20
+    if activation is nn.Sigmoid:
+        assert max(plain) < 1e-20
+    if activation is nn.ReLU:
+        assert max(plain) < 0.1 * min(norm for norm, _ in residual)
+
+
+def test_fifty_layers_train_with_skip_connections_and_not_without():
+    for seed in range(3):
+        X, y = problem(seed)
+        final = []
+        for build in (
+            lambda g: ResidualMLP(20, 16, 50, 4, nn.Tanh, generator=g),
+            lambda g: mlp([20] + [16] * 50 + [4], nn.Tanh, generator=g),
+        ):
+            model = build(torch.Generator().manual_seed(seed))
+            optimizer = torch.optim.Adam(model.parameters(), lr=0.003)
+            for _ in range(60):
+                loss = nn.functional.cross_entropy(model(X), y)
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+            final.append(loss.item())
+        assert final[0] < 0.1
+        assert final[1] > 0.8  # chance is log 4 = 1.386
+
+
+def test_residual_copies():
+    model = ResidualMLP(5, 4, 3, 2)
+    X = torch.randn(3, 5)
+    for twin in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert torch.equal(twin(X), model(X))

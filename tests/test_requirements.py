@@ -56,6 +56,12 @@ def needed() -> dict[str, Requirement]:
     return {key[0]: requirement for key, requirement in found.items()}
 
 
+def installed_for_the_bench() -> set[str]:
+    """The modules that `make bench` installs for itself."""
+    text = (ROOT / "tests" / "bench" / "requirements.txt").read_text(encoding="utf-8")
+    return {name.replace("-", "_") for name in re.findall(r"^([\w-]+)==", text, re.MULTILINE)}
+
+
 def third_party(folder: str) -> set[str]:
     """The distributions whose modules the Python files of a folder import."""
     modules = set()
@@ -66,8 +72,9 @@ def third_party(folder: str) -> set[str]:
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 modules.add(node.module.split(".")[0])
     providers = metadata.packages_distributions()
-    ours = {path.stem for path in [*ROOT.iterdir(), *(ROOT / "tests").iterdir()]}
-    modules -= set(sys.stdlib_module_names) | ours
+    bench = ROOT / "tests" / "bench"
+    ours = {path.stem for path in [*ROOT.iterdir(), *bench.parent.iterdir(), *bench.iterdir()]}
+    modules -= set(sys.stdlib_module_names) | ours | installed_for_the_bench()
     return {canonicalize_name(providers[module][0]) for module in modules}
 
 

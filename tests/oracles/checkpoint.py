@@ -1,7 +1,17 @@
 """The rows of deeplearn.checkpoint."""
 
+from tempfile import gettempdir
+
 from deeplearn import checkpoint
-from oracles.table import Bad
+from oracles.table import Bad, linear
+
+
+def zoo(call, error, *words):
+    def use():
+        call(checkpoint.ModelZoo(gettempdir()))
+
+    return Bad(checkpoint.ModelZoo, use, error, words)
+
 
 BAD = [
     Bad(
@@ -28,4 +38,18 @@ BAD = [
         ValueError,
         ("path", "checkpoint.py", "earlier"),
     ),
+    Bad(
+        checkpoint.ModelZoo,
+        lambda: checkpoint.ModelZoo("no/zoo"),
+        FileNotFoundError,
+        ("folder", "no/zoo", "mkdir"),
+    ),
+    *(
+        zoo(lambda z, name=name: z.save(name, linear()), ValueError, "name", repr(name), "letters")
+        for name in ("", "a/b", "..", "a\\b", ".hidden", "a\n", 3, None)
+    ),
+    zoo(lambda z: z.save("a", linear().state_dict()), TypeError, "model", "OrderedDict"),
+    zoo(lambda z: z.save("a", linear(), f=zoo), TypeError, "metadata", "plain", "function"),
+    zoo(lambda z: z.load("no", None), TypeError, "model", "NoneType"),
+    zoo(lambda z: z.load("no such model", linear()), FileNotFoundError, "name", "'no such model'"),
 ]

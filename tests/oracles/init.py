@@ -15,6 +15,12 @@ def lecun_reference_(tensor: torch.Tensor, distribution: str, generator: torch.G
     return fill_(tensor, nonlinearity="linear", generator=generator)
 
 
+def _tied() -> nn.Module:
+    model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4))
+    model[1].weight = model[0].weight
+    return model
+
+
 _FILLS = (
     init.xavier_uniform_,
     init.xavier_normal_,
@@ -75,6 +81,23 @@ BAD = [
             ([[1.0]], TypeError, ("tensor", "list", "torch.as_tensor")),
         )
     ),
+    *(
+        Bad(
+            fill_, partial(fill_, weight(), generator=0), TypeError, ("generator", "int", "seed(0)")
+        )
+        for fill_ in _FILLS
+    ),
+    *(
+        Bad(fill_, partial(fill_, weight(), gain=-1.0), ValueError, ("gain", "-1.0", "tanh"))
+        for fill_ in (init.xavier_uniform_, init.xavier_normal_)
+    ),
+    Bad(
+        init.orthogonal_,
+        lambda: init.orthogonal_(weight().half()),
+        TypeError,
+        ("tensor", "float16", "float32", "QR"),
+    ),
+    Bad(init.lsuv_, lambda: init.lsuv_(_tied(), weight()), ValueError, ("model", "'0'", "untie")),
     *(
         Bad(fill_, partial(fill_, weight(), gain=NAN), ValueError, ("gain", "nan"))
         for fill_ in (init.xavier_uniform_, init.xavier_normal_, init.orthogonal_)

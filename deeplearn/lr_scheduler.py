@@ -1,0 +1,293 @@
+r"""Learning-rate schedules: each is a rule for the rate :math:`\eta_t` after :math:`t` steps.
+
+Drop-in for ``torch.optim.lr_scheduler``: torch's classes step and keep the state, the rule is here.
+"""
+
+import math
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from copy import deepcopy
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim import lr_scheduler as theirs
+
+from deeplearn._check import check_choice, check_count, check_range, check_type
+from deeplearn._order import EpochOrder, unpack
+
+__all__ = ["CosineAnnealingLR", "ExponentialLR", "OneCycleLR", "PiecewiseConstantLR", "PowerLR",
+           "ReduceLROnPlateau", "lr_range_test"]  # fmt: skip
+
+
+def _check_rates(name: str, value: float | Sequence[float]) -> None:
+    for rate in value if isinstance(value, list | tuple) else [value]:
+        check_range(name, rate, 0, cure="it is a learning rate; find one with lr_range_test")
+
+
+class _Chainable(theirs.LRScheduler):
+    r""":math:`\eta_t = \eta_{min} + (\eta_0 - \eta_{min}) f(t)`, step by step."""
+
+    eta_min = 0.0
+
+    def _get_closed_form_lr(self) -> list[float]:  # torch's SequentialLR asks for it
+        now = self.factor(self.last_epoch)
+        return [self.eta_min + (lr - self.eta_min) * now for lr in self.base_lrs]
+
+    def get_lr(self) -> list[float]:
+        rates = [group["lr"] for group in self.optimizer.param_groups]
+        if self._step_count == 1:  # the constructor's own step
+            return rates
+        before, now = self.factor(self.last_epoch - 1), self.factor(self.last_epoch)
+        if before == 0:
+            pairs = zip(rates, self.base_lrs, strict=True)
+            return [lr + (first - self.eta_min) * now for lr, first in pairs]
+        return [self.eta_min + (lr - self.eta_min) * (now / before) for lr in rates]
+
+
+class PiecewiseConstantLR(theirs.LRScheduler):
+    r""":math:`\eta_t` = ``values[i]`` with :math:`i` the number of ``milestones`` up to :math:`t`.
+
+    The values are the rates themselves, the same in all groups.
+
+    >>> PiecewiseConstantLR(torch.optim.SGD([torch.zeros(1)]), [50], [0.1, 0.001]).get_last_lr()
+    [0.1]
+    """
+
+    def __init__(self, optimizer: Optimizer, milestones: Sequence[int],
+                 values: Sequence[float], last_epoch: int = -1) -> None:  # fmt: skip
+        for i, milestone in enumerate(milestones):
+            check_count(f"milestones[{i}]", milestone)
+        self.milestones, self.values = list(milestones), list(values)
+        if sorted(set(self.milestones)) != self.milestones:
+            raise ValueError(f"milestones must grow, got {self.milestones}; sort them")
+        if (wanted := len(self.milestones) + 1) != len(self.values):
+            raise ValueError(f"values must be {wanted}, one for each span, got {self.values}")
+        _check_rates("values", self.values)
+        super().__init__(optimizer, last_epoch)
+
+    def get_lr(self) -> list[float]:
+        value = self.values[bisect_right(self.milestones, self.last_epoch)]
+        return [value] * len(self.optimizer.param_groups)
+
+
+class ExponentialLR(_Chainable):
+    r""":math:`\eta_t = \eta_0 \gamma^t`; :math:`\eta_0 10^{-t/r}` is ``gamma = 10 ** (-1 / r)``.
+
+    >>> ExponentialLR(torch.optim.SGD([torch.zeros(1)]), gamma=0.5).factor(3)
+    0.125
+    """
+
+    def __init__(self, optimizer: Optimizer, gamma: float, last_epoch: int = -1) -> None:
+        check_range("gamma", gamma, 0, closed="()", cure="10 ** (-1 / r) is a tenth in r steps")
+        self.gamma = gamma
+        super().__init__(optimizer, last_epoch)
+
+    def factor(self, t: int) -> float:
+        return self.gamma**t
+
+
+class PowerLR(_Chainable):
+    r""":math:`\eta_t = \eta_0 (1 + t/r)^{-c}`: fast at first, then slower and slower.
+
+    Source: Senior et al. (2013), section 3.2.
+
+    >>> PowerLR(torch.optim.SGD([torch.zeros(1)]), r=20).factor(20)
+    0.5
+    """
+
+    def __init__(self, optimizer: Optimizer, r: float, c: float = 1.0,
+                 last_epoch: int = -1) -> None:  # fmt: skip
+        check_range("r", r, 0, closed="()", cure="with c=1 the rate is halved after r steps")
+        check_range("c", c, 0, cure="1.0 is usual")
+        self.r, self.c = r, c
+        super().__init__(optimizer, last_epoch)
+
+    def factor(self, t: int) -> float:
+        return (1 + t / self.r) ** -self.c
+
+
+class CosineAnnealingLR(_Chainable):
+    r""":math:`\eta_t = \eta_{min} + \frac12 (\eta_0 - \eta_{min}) (1 + \cos(\pi t / T_{max}))`.
+
+    Source: Loshchilov & Hutter (2017), equation 5, without restarts.
+
+    >>> CosineAnnealingLR(torch.optim.SGD([torch.zeros(1)]), T_max=30).factor(30)
+    0.0
+    """
+
+    def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0,
+                 last_epoch: int = -1) -> None:  # fmt: skip
+        check_range("T_max", T_max, 0, closed="()", cure="eta_min is reached after T_max steps")
+        _check_rates("eta_min", eta_min)
+        self.T_max, self.eta_min = T_max, eta_min
+        super().__init__(optimizer, last_epoch)
+
+    def factor(self, t: int) -> float:
+        return (1 + math.cos(math.pi * t / self.T_max)) / 2
+
+
+class OneCycleLR(theirs.OneCycleLR):
+    r"""Up to ``max_lr`` in the first ``pct_start`` of all steps, then down to almost nothing.
+
+    A phase leads from :math:`a` to :math:`b` as :math:`b + (a - b) (1 + \cos \pi p) / 2`, or
+    ``"linear"`` :math:`a + (b - a) p`, where :math:`p` is the share of it that is done; momentum
+    (Adam's first beta) goes the other way. It starts at ``max_lr / div_factor``, and ends at that
+    divided by ``final_div_factor``. Source: Smith & Topin (2018), section 3.
+
+    >>> sgd = torch.optim.SGD([torch.zeros(1)], momentum=0.9)
+    >>> OneCycleLR(sgd, 1.0, total_steps=9, div_factor=4).get_last_lr()
+    [0.25]
+    """
+
+    def __init__(self, optimizer: Optimizer, max_lr: float | list[float],
+                 total_steps: int | None = None, epochs: int | None = None,
+                 steps_per_epoch: int | None = None, pct_start: float = 0.3,
+                 anneal_strategy: str = "cos", cycle_momentum: bool = True,
+                 base_momentum: float | list[float] = 0.85,
+                 max_momentum: float | list[float] = 0.95, div_factor: float = 25.0,
+                 final_div_factor: float = 1e4, three_phase: bool = False,
+                 last_epoch: int = -1) -> None:  # fmt: skip
+        _check_rates("max_lr", max_lr)
+        check_range("pct_start", pct_start, 0, 1, closed="[]", cure="it is a share, 0.3 is usual")
+        check_choice("anneal_strategy", anneal_strategy, ("cos", "linear"))
+        check_range("div_factor", div_factor, 0, closed="()", cure="25 is usual")
+        check_range("final_div_factor", final_div_factor, 0, closed="()", cure="1e4 is usual")
+        super().__init__(optimizer, max_lr, total_steps, epochs, steps_per_epoch, float(pct_start),
+                         anneal_strategy, cycle_momentum, base_momentum, max_momentum, div_factor,
+                         final_div_factor, three_phase, last_epoch)  # fmt: skip
+
+    def get_lr(self) -> list[float]:
+        t, start = self.last_epoch, 0.0
+        if t > self.total_steps:
+            raise ValueError(f"total_steps is {self.total_steps}, got step {t}; plan more steps")
+        *earlier, phase = self._schedule_phases
+        for other in earlier:
+            if t <= other["end_step"]:
+                phase = other
+                break
+            start = other["end_step"]
+        length = phase["end_step"] - start
+        p = (t - start) / length if length else 1.0
+
+        def between(group: dict, name: str) -> float:
+            a, b = group[phase[f"start_{name}"]], group[phase[f"end_{name}"]]
+            if self._anneal_func_type == "linear":
+                return a + (b - a) * p
+            return b + (a - b) / 2 * (1 + math.cos(math.pi * p))
+
+        for group in self.optimizer.param_groups if self.cycle_momentum else ():
+            momentum = between(group, "momentum")
+            if self.use_beta1:
+                group["betas"] = (momentum, *group["betas"][1:])
+            else:
+                group["momentum"] = momentum
+        return [between(group, "lr") for group in self.optimizer.param_groups]
+
+
+class ReduceLROnPlateau(theirs.ReduceLROnPlateau):
+    """Multiply the rate by ``factor`` after more than ``patience`` steps without a better metric.
+
+    Better by more than ``threshold``: a share of the best (``"rel"``) or a difference (``"abs"``).
+    In the ``cooldown`` steps after a cut none is counted; a cut of less than ``eps`` is left out.
+
+    >>> plateau = ReduceLROnPlateau(torch.optim.SGD([torch.zeros(1)], lr=1.0), patience=1)
+    >>> [plateau.step(loss) or plateau.get_last_lr() for loss in (3.0, 2.0, 2.0, 2.0)]
+    [[1.0], [1.0], [1.0], [0.1]]
+    """
+
+    def __init__(self, optimizer: Optimizer, mode: str = "min", factor: float = 0.1,
+                 patience: int = 10, threshold: float = 1e-4, threshold_mode: str = "rel",
+                 cooldown: int = 0, min_lr: float | list[float] = 0,
+                 eps: float = 1e-8) -> None:  # fmt: skip
+        check_choice("mode", mode, ("min", "max"))
+        check_choice("threshold_mode", threshold_mode, ("rel", "abs"))
+        check_range("factor", factor, 0, 1, cure="0.1 is usual")
+        check_range("threshold", threshold, 0, cure="1e-4 is usual")
+        check_range("eps", eps, 0, cure="1e-8 is usual")
+        check_count("patience", patience, 0)
+        check_count("cooldown", cooldown, 0)
+        _check_rates("min_lr", min_lr)
+        super().__init__(optimizer, mode, factor, patience, threshold, threshold_mode, cooldown,
+                         min_lr, eps)  # fmt: skip
+
+    def step(self, metrics: float) -> None:
+        """Take the value that was measured; cut the rate if that was one too many."""
+        value, up = float(metrics), 1 if self.mode == "max" else -1
+        relative = self.threshold_mode == "rel"
+        bar = self.best * (1 + up * self.threshold) if relative else self.best + up * self.threshold
+        self.last_epoch, self.num_bad_epochs = self.last_epoch + 1, self.num_bad_epochs + 1
+        if up * value > up * bar:
+            self.best, self.num_bad_epochs = value, 0
+        if self.cooldown_counter > 0:
+            self.cooldown_counter, self.num_bad_epochs = self.cooldown_counter - 1, 0
+        if self.num_bad_epochs > self.patience:
+            self.cooldown_counter, self.num_bad_epochs = self.cooldown, 0
+            if self.default_min_lr is not None:  # one for each group that there is by now
+                self.min_lrs = [self.default_min_lr] * len(self.optimizer.param_groups)
+            for group, min_lr in zip(self.optimizer.param_groups, self.min_lrs, strict=True):
+                lr = max(group["lr"] * self.factor, min_lr)
+                group["lr"] = lr if group["lr"] - lr > self.eps else group["lr"]
+        self._last_lr = [group["lr"] for group in self.optimizer.param_groups]
+
+
+def lr_range_test(
+    model: nn.Module, optimizer: Optimizer, loss_fn: Callable, loader: Iterable, low: float = 1e-6,
+    high: float = 10.0, num_steps: int = 100) -> tuple[list[float], list[float]]:  # fmt: skip
+    """Train with rates that grow by equal factors from ``low`` to ``high``: return rates, losses.
+
+    ``losses[i]`` is measured before the step with ``rates[i]``. It ends at a loss above four times
+    the best, or not finite (left out; a ValueError if the first). Model, optimizer, gradients,
+    modes, random states are put back. Choose a rate well below the one with the lowest loss.
+    Source: Smith (2017), section 3.3.
+
+    >>> model, batch = nn.Linear(2, 1), (torch.ones(4, 2), torch.ones(4, 1))
+    >>> sgd = torch.optim.SGD(model.parameters())
+    >>> lr_range_test(model, sgd, nn.functional.mse_loss, [batch], 0.01, 1.0, num_steps=3)[0]
+    [0.01, 0.1, 1.0]
+    """
+    check_type("model", model, nn.Module)
+    check_type("optimizer", optimizer, Optimizer)
+    check_range("low", low, 0, closed="()", cure="1e-6 is usual")
+    check_range("high", high, low, closed="()", cure="10 is usual, above low")
+    check_count("num_steps", num_steps, 2)
+    order, rates, losses, batches = EpochOrder(), [], [], iter(())
+    order.attach(loader)
+    before = deepcopy((model.state_dict(), optimizer.state_dict(), order.state_dict()))
+    modes = [(module, module.training) for module in model.modules()]
+    grads = [(parameter, parameter.grad) for parameter in model.parameters()]
+    model.zero_grad()  # what the optimizer does not hold would otherwise add to the gradients kept
+    try:
+        with torch.random.fork_rng():
+            if not model.training:  # else a layer that was put in evaluation mode stays in it
+                model.train()
+            for i in range(num_steps):
+                if (batch := next(batches, None)) is None:
+                    batches = order.batches(done=0)
+                    batch = next(batches, None)
+                if batch is None:
+                    raise ValueError("loader gave no batch; check its length and drop_last")
+                *inputs, target = unpack(batch, grads[0][0].device)
+                optimizer.zero_grad()
+                loss = loss_fn(model(*inputs), target)
+                if not loss.isfinite():
+                    break
+                rates.append(low * (high / low) ** (i / (num_steps - 1)))
+                losses.append(loss.item())
+                if losses[-1] > 4 * min(losses):
+                    break
+                for group in optimizer.param_groups:
+                    group["lr"] = rates[-1]
+                loss.backward()
+                optimizer.step()
+    finally:
+        for target, state in zip((model, optimizer, order), before, strict=True):
+            target.load_state_dict(state)
+        order.attach(loader)
+        for module, training in modes:
+            module.training = training
+        for parameter, grad in grads:
+            parameter.grad = grad
+    if not losses:
+        raise ValueError(f"the first loss is {loss.item()}; repair the data or the initialization")
+    return rates, losses
