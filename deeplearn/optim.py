@@ -292,9 +292,9 @@ class AdamW(Adam):
 class FTRL(Optimizer):
     r"""FTRL-Proximal: the weights that are best for all gradients so far, and near the past ones.
 
-    .. math:: \arg\min_w\, g_{1:t} w + \tfrac12 \sum_{s=0}^t \sigma_s (w - \theta_s)^2 +
-              \lambda_1 |w| + \tfrac12 \lambda_2 w^2, \quad
-              \sigma_{0:t} = 1 / \eta_t = (\beta + \sqrt{n_t}) / \eta, \quad n_t = \sum g^2
+    .. math:: &\arg\min_w\, g_{1:t} w + \tfrac12 \sum_{s=0}^t \sigma_s (w - \theta_s)^2 +
+              \lambda_1 |w| + \tfrac12 \lambda_2 w^2 \\
+              &\sigma_{0:t} = 1 / \eta_t = (\beta + \sqrt{n_t}) / \eta, \quad n_t = \sum g^2
 
     is 0 where :math:`z = g_{1:t} - \sum \sigma_s \theta_s` is within :math:`\pm\lambda_1`. The
     paper's :math:`\theta_0` is 0; here, where the weights start. :math:`\eta` may change. Without

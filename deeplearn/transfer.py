@@ -1,7 +1,7 @@
 """Transfer learning: take layers that were trained for another task, hold them, train the rest."""
 
-from collections import namedtuple
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor, nn
@@ -9,8 +9,30 @@ from torch import Generator, Tensor, nn
 from deeplearn._check import check_count, check_not_empty, check_tensor, check_type
 from deeplearn._modules import evaluating, matching_names
 
-__all__ = ["cache_features", "freeze", "load_arrays", "load_matching", "replace_head", "unfreeze"]
-_Report = namedtuple("_Report", "loaded missing_keys unexpected_keys mismatched_keys")
+__all__ = [
+    "LoadReport",
+    "cache_features",
+    "freeze",
+    "load_arrays",
+    "load_matching",
+    "replace_head",
+    "unfreeze",
+]
+
+
+class LoadReport(NamedTuple):
+    """What was loaded into a model by name, and what was not.
+
+    ``mismatched_keys`` maps a name to two shapes: of what was given, and of what was needed.
+
+    >>> LoadReport(["hidden1.weight"], ["output.weight"], [], {}).missing_keys
+    ['output.weight']
+    """
+
+    loaded: list[str]
+    missing_keys: list[str]
+    unexpected_keys: list[str]
+    mismatched_keys: dict[str, tuple]
 
 
 def _hold(module: nn.Module, args: tuple) -> None:
@@ -60,7 +82,7 @@ def unfreeze(model: nn.Module, pattern: str) -> list[str]:
     return _set_frozen(model, pattern, False)
 
 
-def load_matching(model: nn.Module, state_dict: Mapping, pattern: str = ".*") -> _Report:
+def load_matching(model: nn.Module, state_dict: Mapping, pattern: str = ".*") -> LoadReport:
     """Copy the values whose key, or the name of a module around it, matches; report the rest.
 
     The report has, among all that match, ``loaded``, ``missing_keys`` (not in ``state_dict``),
@@ -79,7 +101,7 @@ def load_matching(model: nn.Module, state_dict: Mapping, pattern: str = ".*") ->
         shapes[key] = tuple(state_dict[key].shape), tuple(own[key].shape)
     wrong = {key: two for key, two in shapes.items() if two[0] != two[1]}
     missing, unexpected = ([k for k in keys if k not in there] for there in (state_dict, own))
-    report = _Report([key for key in shapes if key not in wrong], missing, unexpected, wrong)
+    report = LoadReport([key for key in shapes if key not in wrong], missing, unexpected, wrong)
     if not report.loaded:
         raise ValueError(f"state_dict must hold a value that fits, got {report}; compare the keys")
     for key in report.loaded:
@@ -87,7 +109,7 @@ def load_matching(model: nn.Module, state_dict: Mapping, pattern: str = ".*") ->
     return report
 
 
-def load_arrays(model: nn.Module, arrays: Mapping, *, transpose: bool | str) -> _Report:
+def load_arrays(model: nn.Module, arrays: Mapping, *, transpose: bool | str) -> LoadReport:
     """Copy weights of another framework, by this model's keys; report as :func:`load_matching`.
 
     Torch stores kernels (out, in), others (in, out): ``transpose`` is True for all 2-d arrays,
