@@ -40,9 +40,10 @@ def _read(images: Tensor, generator: RNG) -> tuple[Tensor, Tensor, Tensor]:
 def _sample(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     """Return each image at its places (N, H, W), weighing the four pixels around by distance."""
     height, width = images.shape[1:]
-    places = torch.broadcast_tensors(columns * (2 / width), rows * (2 / height))  # edges are ±1
-    grid = torch.stack(places).movedim(0, -1).to(images)  # half the time of stack(…, dim=-1)
-    sampled = F.grid_sample(images.unsqueeze(1), grid, align_corners=False)
+    grid = images.new_empty(2, *images.shape)  # filled in place: new memory is what takes time
+    for axis, (place, length) in enumerate(((columns, width), (rows, height))):
+        grid[axis].copy_(place).mul_(2 / length)  # edges are ±1
+    sampled = F.grid_sample(images.unsqueeze(1), grid.movedim(0, -1), align_corners=False)
     return sampled.squeeze(1).clamp_(0, 1)  # the four weights may add up to 1 + 1e-7
 
 
@@ -113,7 +114,7 @@ def elastic(
     places = (rows, columns.unsqueeze(1))
     down, across = (((p - p.mT) / sigma).square().div(-2).exp() for p in places)
     moves = (alpha / (math.pi * sigma**2) * down) @ (noise @ across)
-    return _sample(pictures, rows + moves[0], columns + moves[1]).reshape(images.shape)
+    return _sample(pictures, moves[0].add_(rows), moves[1].add_(columns)).reshape(images.shape)
 
 
 def adjust_contrast(
