@@ -1,7 +1,7 @@
-r"""Activation functions: what stands between two affine maps, and the slope that it passes on.
+"""Activation functions: what stands between two affine maps, and the slope that it passes on.
 
-Each is written as its equation; the module of the same name calls the function. Integers raise a
-``TypeError``, settings out of range a ``ValueError``.
+Each is written as its equation, elementwise in the input :math:`z`. The module of the same name is
+a layer that calls the function.
 """
 
 import math
@@ -24,8 +24,19 @@ SELU_SCALE = 1.0507009873554804934193349852946
 
 
 def relu(input: Tensor) -> Tensor:
-    r"""Return :math:`\max(0, z)`, elementwise; the slope at 0 is taken as 0.
-    Shapes: any, kept. Source: Nair & Hinton (2010), section 2.
+    r"""Return the input where it is positive, and 0 elsewhere.
+
+    .. math::
+        f(z) = \max(0, z)
+
+    The slope at 0 is taken as 0.
+
+    Shapes: any; the output has the input's.
+
+    Raises:
+        TypeError: if ``input`` is not a floating-point tensor.
+
+    Source: Nair & Hinton (2010).
 
     >>> relu(torch.tensor([-2.0, 0.0, 3.0]))
     tensor([0., 0., 3.])
@@ -36,9 +47,19 @@ def relu(input: Tensor) -> Tensor:
 
 
 def leaky_relu(input: Tensor, negative_slope: float = 0.01) -> Tensor:
-    r"""Return :math:`z` for :math:`z > 0` and :math:`\alpha z` otherwise, elementwise.
+    r"""Return the input where it is positive, and a small part of it elsewhere.
 
-    ``negative_slope`` is :math:`\alpha`; 0.2 is called a huge leak. Shapes: any, kept.
+    .. math::
+        f(z) = \begin{cases} z & z > 0 \\ \alpha\,z & z \le 0 \end{cases}
+
+    ``negative_slope`` is :math:`\alpha`: 0.01 is usual, and 0.2 is called a huge leak.
+
+    Shapes: any; the output has the input's.
+
+    Raises:
+        TypeError: if ``input`` is not a floating-point tensor, or ``negative_slope`` not a number.
+        ValueError: if ``negative_slope`` is not finite.
+
     Source: Maas et al. (2013), section 2.
 
     >>> leaky_relu(torch.tensor([-2.0, 0.0, 3.0]), 0.5)
@@ -53,10 +74,23 @@ def rrelu(
     input: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False,
     *, generator: Generator | None = None
 ) -> Tensor:  # fmt: skip
-    r"""Return :math:`z` for :math:`z > 0` and :math:`a z` otherwise, :math:`a` drawn per element.
+    r"""Return a leaky ReLU of the input, with a random slope for each negative element.
 
-    While training, each :math:`a` comes from U(lower, upper); otherwise it is their mean.
-    Shapes: any, kept. Source: Xu et al. (2015), section 2.4.
+    .. math::
+        f(z) = \begin{cases} z & z > 0 \\ a\,z & z \le 0 \end{cases}
+        \qquad a \sim U(\text{lower}, \text{upper})
+
+    With ``training=True`` each element draws its own :math:`a`. Otherwise :math:`a` is the mean of
+    both bounds, and nothing is drawn.
+
+    Shapes: any; the output has the input's.
+
+    Raises:
+        TypeError: if ``input`` is not a floating-point tensor, a bound not a number, or
+            ``generator`` not a ``torch.Generator``.
+        ValueError: if a bound is not finite, or if ``upper`` is below ``lower``.
+
+    Source: Xu et al. (2015), section 2.4.
 
     >>> rrelu(torch.tensor([-2.0, 3.0]), lower=0.2, upper=0.3)
     tensor([-0.5000,  3.0000])
@@ -74,9 +108,18 @@ def rrelu(
 
 
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
-    r"""Return :math:`z` for :math:`z > 0` and :math:`w z` otherwise, :math:`w` learned.
+    r"""Return a leaky ReLU of the input whose slope is learned.
 
-    Shapes: ``input`` any, kept; ``weight`` (1,), or one for each unit: (input.size(1),).
+    .. math::
+        f(z) = \begin{cases} z & z > 0 \\ w\,z & z \le 0 \end{cases}
+
+    Shapes: ``input`` is any, and the output has the same. ``weight`` is (1,), or one slope for each
+    unit, (input.size(1),).
+
+    Raises:
+        TypeError: if ``input`` or ``weight`` is not a floating-point tensor.
+        ValueError: if ``weight`` has neither of these shapes.
+
     Source: He et al. (2015), section 2.1.
 
     >>> prelu(torch.tensor([[-2.0, -2.0]]), torch.tensor([0.5, 0.25]))
@@ -93,8 +136,21 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
 
 
 def elu(input: Tensor, alpha: float = 1.0) -> Tensor:
-    r"""Return :math:`z` for :math:`z > 0` and :math:`\alpha(e^z - 1)` otherwise, elementwise.
-    Shapes: any, kept. Source: Clevert et al. (2016), equation 15.
+    r"""Return the input where it is positive, and an exponential that levels off elsewhere.
+
+    .. math::
+        f(z) = \begin{cases} z & z > 0 \\ \alpha\,(e^z - 1) & z \le 0 \end{cases}
+
+    With ``alpha=1`` the slope has no jump at 0. For large negative inputs the output tends to
+    :math:`-\alpha`.
+
+    Shapes: any; the output has the input's.
+
+    Raises:
+        TypeError: if ``input`` is not a floating-point tensor, or ``alpha`` not a number.
+        ValueError: if ``alpha`` is not finite.
+
+    Source: Clevert et al. (2016).
 
     >>> elu(torch.tensor([-1.0, 0.0, 3.0]))
     tensor([-0.6321,  0.0000,  3.0000])
@@ -106,10 +162,21 @@ def elu(input: Tensor, alpha: float = 1.0) -> Tensor:
 
 
 def selu(input: Tensor) -> Tensor:
-    r"""Return :math:`\lambda\,\text{elu}(z, \alpha)`, :math:`\lambda = 1.0507, \alpha = 1.6733`.
+    r"""Return an ELU, scaled so that signals keep mean 0 and variance 1 through many layers.
 
-    With LeCun normal weights and standardized inputs, mean 0 and variance 1 are a stable fixed
-    point. Shapes: any, kept. Source: Klambauer et al. (2017), equation 2.
+    .. math::
+        f(z) = \lambda \begin{cases} z & z > 0 \\ \alpha\,(e^z - 1) & z \le 0 \end{cases}
+        \qquad \begin{aligned} \lambda &\approx 1.0507 \\ \alpha &\approx 1.6733 \end{aligned}
+
+    With the weights of :func:`deeplearn.init.lecun_normal_` and standardized inputs, mean 0 and
+    variance 1 are a stable fixed point.
+
+    Shapes: any; the output has the input's.
+
+    Raises:
+        TypeError: if ``input`` is not a floating-point tensor.
+
+    Source: Klambauer et al. (2017), equation 2.
 
     >>> selu(torch.tensor([-1.0, 0.0, 1.0]))
     tensor([-1.1113,  0.0000,  1.0507])
@@ -118,11 +185,24 @@ def selu(input: Tensor) -> Tensor:
 
 
 def gelu(input: Tensor, approximate: str = "none") -> Tensor:
-    r"""Return :math:`z\,\Phi(z)`, :math:`\Phi` the normal distribution function, elementwise.
+    r"""Return the input times the share of a normal distribution that lies below it.
 
-    ``approximate="tanh"`` replaces :math:`\Phi` by
-    :math:`\frac12(1 + \tanh(\sqrt{2/\pi}\,(z + 0.044715 z^3)))`.
-    Shapes: any, kept. Source: Hendrycks & Gimpel (2016), section 2.
+    .. math::
+        f(z) = z\,\Phi(z) = \tfrac12\,z\,\bigl(1 + \operatorname{erf}(z / \sqrt{2})\bigr)
+
+    ``approximate="tanh"`` puts another function in place of :math:`\Phi`:
+
+    .. math::
+        \Phi(z) \approx \tfrac12
+            \Bigl(1 + \tanh\bigl(\sqrt{2/\pi}\,(z + 0.044715\,z^3)\bigr)\Bigr)
+
+    Shapes: any; the output has the input's.
+
+    Raises:
+        TypeError: if ``input`` is not a floating-point tensor.
+        ValueError: if ``approximate`` is neither ``"none"`` nor ``"tanh"``.
+
+    Source: Hendrycks & Gimpel (2016), section 2.
 
     >>> gelu(torch.tensor([-1.0, 0.0, 1.0]))
     tensor([-0.1587,  0.0000,  0.8413])
@@ -135,8 +215,17 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
 
 
 def silu(input: Tensor) -> Tensor:
-    r"""Return :math:`z / (1 + e^{-z})`, elementwise; also called swish.
-    Shapes: any, kept. Source: Elfwing et al. (2018), equation 10.
+    r"""Return the input times its logistic function; this is also called swish.
+
+    .. math::
+        f(z) = z\,\sigma(z) = \frac{z}{1 + e^{-z}}
+
+    Shapes: any; the output has the input's.
+
+    Raises:
+        TypeError: if ``input`` is not a floating-point tensor.
+
+    Source: Elfwing et al. (2018).
 
     >>> silu(torch.tensor([-1.0, 0.0, 1.0]))
     tensor([-0.2689,  0.0000,  0.7311])
@@ -146,10 +235,22 @@ def silu(input: Tensor) -> Tensor:
 
 
 def maxout(input: Tensor, num_pieces: int) -> Tensor:
-    r"""Return the largest of each ``num_pieces`` neighbors: unit 0 is the first of them, and so on.
+    r"""Return the largest of each ``num_pieces`` neighboring inputs.
 
-    After a linear layer each unit is then the maximum of ``num_pieces`` affine maps.
-    Shapes: (batch, units × pieces) to (batch, units). Source: Goodfellow et al. (2013), section 2.
+    .. math::
+        f(z)_i = \max_{1 \le j \le k} z_{i,j}
+
+    After a linear layer each unit :math:`i` is the maximum of :math:`k` affine maps,
+    ``num_pieces``, so the network learns the shape of its activation. The first :math:`k` columns
+    belong to the first unit, the next :math:`k` to the second, and so on.
+
+    Shapes: (batch, units × pieces) to (batch, units).
+
+    Raises:
+        TypeError: if ``input`` is not a floating-point tensor, or ``num_pieces`` not an int.
+        ValueError: if ``num_pieces`` is below 1, or does not divide the number of columns.
+
+    Source: Goodfellow et al. (2013).
 
     >>> maxout(torch.tensor([[1.0, 5.0, -3.0, -4.0]]), num_pieces=2)
     tensor([[ 5., -3.]])
@@ -180,6 +281,8 @@ class _Activation(nn.Module):
 class ReLU(nn.Module):
     """:func:`relu` as a layer.
 
+    Shapes, errors and source: as for the function.
+
     >>> ReLU()(torch.tensor([-1.0, 2.0]))
     tensor([0., 2.])
     """
@@ -189,7 +292,9 @@ class ReLU(nn.Module):
 
 
 class LeakyReLU(_Activation):
-    """:func:`leaky_relu` as a layer.
+    """:func:`leaky_relu` as a layer, with a slope that is set once.
+
+    Shapes, errors and source: as for the function. A bad slope is refused when the layer is made.
 
     >>> LeakyReLU(0.5)(torch.tensor([-1.0, 2.0]))
     tensor([-0.5000,  2.0000])
@@ -201,7 +306,11 @@ class LeakyReLU(_Activation):
 
 
 class RReLU(_Activation):
-    """:func:`rrelu` as a layer: slopes are drawn from the global generator while it trains.
+    """:func:`rrelu` as a layer: slopes are random while it trains, and the mean in evaluation mode.
+
+    As in torch, the slopes come from the global generator: ``torch.manual_seed`` fixes them.
+
+    Shapes, errors and source: as for the function. Bad bounds are refused when the layer is made.
 
     >>> RReLU(0.2, 0.3).eval()(torch.tensor([-1.0, 2.0]))
     tensor([-0.2500,  2.0000])
@@ -216,7 +325,17 @@ class RReLU(_Activation):
 
 
 class PReLU(_Activation):
-    """:func:`prelu` as a layer that learns its slopes, one for all units or ``num_parameters``.
+    """:func:`prelu` as a layer that learns its slopes.
+
+    The parameter ``weight`` holds ``num_parameters`` slopes, one for all units or one for each; all
+    start at ``init``.
+
+    Shapes and source: as for the function.
+
+    Raises:
+        TypeError: if ``num_parameters`` is not an int, or ``init`` not a number.
+        ValueError: if ``num_parameters`` is below 1, or ``init`` is not finite; when the layer is
+            called, if the input has another number of units.
 
     >>> PReLU(init=0.5)(torch.tensor([-1.0, 2.0])).detach()
     tensor([-0.5000,  2.0000])
@@ -235,6 +354,9 @@ class PReLU(_Activation):
 class ELU(_Activation):
     """:func:`elu` as a layer.
 
+    Shapes, errors and source: as for the function. A bad ``alpha`` is refused when the layer is
+    made.
+
     >>> ELU()(torch.tensor([-1.0, 2.0]))
     tensor([-0.6321,  2.0000])
     """
@@ -247,6 +369,8 @@ class ELU(_Activation):
 class SELU(nn.Module):
     """:func:`selu` as a layer.
 
+    Shapes, errors and source: as for the function.
+
     >>> SELU()(torch.tensor([-1.0, 1.0]))
     tensor([-1.1113,  1.0507])
     """
@@ -256,7 +380,11 @@ class SELU(nn.Module):
 
 
 class Maxout(_Activation):
-    """:func:`maxout` as a layer.
+    """:func:`maxout` as a layer. It has no weights: put a linear layer with units × pieces outputs
+    before it.
+
+    Shapes, errors and source: as for the function. A bad ``num_pieces`` is refused when the layer
+    is made.
 
     >>> Maxout(2)(torch.tensor([[1.0, 5.0]]))
     tensor([[5.]])

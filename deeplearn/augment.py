@@ -1,8 +1,11 @@
 """Augmentation: images that are new in each epoch, of the same class, shape, type and range.
 
 ``images`` are (N, H, W), or (N, H·W) if square, in [0, 1] with background 0: so augment before you
-standardize. Each image gets a draw of its own; what comes in from outside is 0. The input stays as
-it is. A flip is missing on purpose: it must leave the class alone, and a mirrored 2 is no digit.
+standardize. Each image gets a draw of its own, and what comes in from outside is 0. The input stays
+as it is. A flip is missing on purpose: it must leave the class alone, and a mirrored 2 is no digit.
+
+All functions raise a ``TypeError`` if ``images`` is not a floating-point tensor, and a
+``ValueError`` if it is empty, of another shape, or outside [0, 1].
 """
 
 import math
@@ -48,9 +51,19 @@ def _sample(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
 
 
 def random_shift(images: Tensor, max_shift: int = 2, *, generator: RNG = None) -> Tensor:
-    """Move each image by whole pixels, from -max_shift to max_shift down and to the right.
+    """Move each image by a random number of whole pixels, down or up and right or left.
 
-    ``max_shift`` is less than H and W. Source: LeCun et al. (1998), section III.
+    Both moves are uniform from ``-max_shift`` to ``max_shift`` pixels.
+
+    Shapes: (N, H, W) or (N, H·W), and the output has the same; ``max_shift`` is in pixels.
+
+    Raises:
+        TypeError: if ``images`` is not a floating-point tensor, or ``max_shift`` not an int.
+        ValueError: if ``images`` has another shape or range, or if ``max_shift`` is negative, or
+            not less than H and W.
+
+    Source: LeCun et al. (1998), Gradient-based learning applied to document recognition, section
+    III.
 
     >>> random_shift(torch.eye(2).view(1, 4), max_shift=0)
     tensor([[1., 0., 0., 1.]])
@@ -66,12 +79,29 @@ def random_shift(images: Tensor, max_shift: int = 2, *, generator: RNG = None) -
 
 
 def random_rotation(images: Tensor, max_degrees: float = 15, *, generator: RNG = None) -> Tensor:
-    """Turn each image about its middle by ±max_degrees at most, counterclockwise if positive.
+    r"""Turn each image about its middle by a random angle, counterclockwise if positive.
 
-    Pixel (r, c) shows (r cos θ + c sin θ, c cos θ - r sin θ). Source: as :func:`random_scale`.
+    The angle :math:`\theta` is uniform from ``-max_degrees`` to ``max_degrees``. The pixel in row
+    :math:`r` and column :math:`c`, counted from the middle, shows what was at
 
-    >>> random_rotation(torch.ones(2, 784), max_degrees=30).shape
-    torch.Size([2, 784])
+    .. math::
+        r' &= r \cos\theta + c \sin\theta \\
+        c' &= c \cos\theta - r \sin\theta
+
+    Between pixels, the four around a place are weighed by their distance.
+
+    Shapes: (N, H, W) or (N, H·W), and the output has the same; ``max_degrees`` is in degrees.
+
+    Raises:
+        TypeError: if ``images`` is not a floating-point tensor, or ``max_degrees`` not a number.
+        ValueError: if ``images`` has another shape or range, or if ``max_degrees`` is outside [0,
+            180].
+
+    Source: Simard et al. (2003), section 2.
+
+    >>> upright = torch.tensor([[[0.0, 1.0, 0.0]] * 3])
+    >>> random_rotation(upright, max_degrees=0).equal(upright)
+    True
     """
     pictures, rows, columns = _read(images, generator)
     check_range("max_degrees", max_degrees, 0, 180, closed="[]", cure="a half turn is the most")
@@ -82,9 +112,22 @@ def random_rotation(images: Tensor, max_degrees: float = 15, *, generator: RNG =
 
 
 def random_scale(images: Tensor, max_change: float = 0.1, *, generator: RNG = None) -> Tensor:
-    """Enlarge each image about its middle, by a factor from 1 - max_change to 1 + max_change.
+    r"""Enlarge or shrink each image about its middle by a random factor.
 
-    Pixel (r, c) shows (r, c) / factor. Source: Simard et al. (2003), section 2.
+    The factor is uniform from ``1 - max_change`` to ``1 + max_change``. The pixel in row :math:`r`
+    and column :math:`c`, counted from the middle, shows what was at
+
+    .. math::
+        (r', c') = (r, c) / \text{factor}
+
+    Shapes: (N, H, W) or (N, H·W), and the output has the same; ``max_change`` has no unit.
+
+    Raises:
+        TypeError: if ``images`` is not a floating-point tensor, or ``max_change`` not a number.
+        ValueError: if ``images`` has another shape or range, or if ``max_change`` is outside [0,
+            1).
+
+    Source: Simard et al. (2003), section 2.
 
     >>> random_scale(torch.ones(2, 784), max_change=0.2).shape
     torch.Size([2, 784])
@@ -100,9 +143,24 @@ def elastic(
 ) -> Tensor:
     r"""Deform each image smoothly, as if the same hand had written the digit once more.
 
-    Pixel :math:`p` shows :math:`p + \alpha (G_\sigma * u)(p)`: a Gaussian of ``sigma`` pixels blurs
-    noise from [-1, 1], for rows and for columns. Far from the edges the moves have the quadratic
-    mean :math:`\alpha / (2 \sigma \sqrt{3 \pi})`. Source: Simard et al. (2003), section 2.
+    The pixel at :math:`p` shows what was at :math:`p + d(p)`, where a Gaussian of ``sigma`` pixels
+    blurs noise :math:`u`, one for rows and one for columns:
+
+    .. math::
+        d = \alpha\,(G_\sigma * u), \qquad u \sim U(-1, 1)
+
+    Far from the edges these moves have the quadratic mean :math:`\alpha / (2 \sigma \sqrt{3 \pi})`,
+    in pixels.
+
+    Shapes: (N, H, W) or (N, H·W), and the output has the same; ``sigma`` is in pixels.
+
+    Raises:
+        TypeError: if ``images`` is not a floating-point tensor, or ``alpha`` or ``sigma`` not a
+            number.
+        ValueError: if ``images`` has another shape or range, if ``alpha`` is negative, or if
+            ``sigma`` is below 0.5.
+
+    Source: Simard et al. (2003), section 2.
 
     >>> elastic(torch.ones(2, 784)).shape
     torch.Size([2, 784])
@@ -120,7 +178,21 @@ def elastic(
 def adjust_contrast(
     images: Tensor, low: float = 0.7, high: float = 1.3, *, generator: RNG = None
 ) -> Tensor:
-    """Multiply the distance of each image from its mean by a factor, low to high; clip to [0, 1].
+    r"""Strengthen or weaken the contrast of each image by a random factor.
+
+    .. math::
+        x' = \operatorname{clip}\bigl(\bar x + a\,(x - \bar x),\; 0,\; 1\bigr),
+            \qquad a \sim U(\text{low}, \text{high})
+
+    :math:`\bar x` is the mean of the image.
+
+    Shapes: (N, H, W) or (N, H·W), and the output has the same; ``low`` and ``high`` have no unit.
+
+    Raises:
+        TypeError: if ``images`` is not a floating-point tensor, or ``low`` or ``high`` not a
+            number.
+        ValueError: if ``images`` has another shape or range, if ``low`` is negative, or if ``high``
+            is below ``low``.
 
     Source: Krizhevsky et al. (2012), section 4.1, change intensities in a similar way.
 
@@ -137,6 +209,11 @@ def adjust_contrast(
 
 class Compose:
     """Apply several functions in a row, each with the ``generator`` of the call.
+
+    Shapes: as the functions take and return them.
+
+    Raises:
+        TypeError: if ``transforms`` is empty, or holds something that cannot be called.
 
     >>> from functools import partial
     >>> augment = Compose([random_shift, partial(random_rotation, max_degrees=10)])

@@ -42,12 +42,22 @@ class EarlyStopping(Callback):
     """Stop when ``monitor`` has not improved for ``patience`` measurements; restore the best model.
 
     A measurement is an epoch, or every ``every_steps`` steps: then the validation data is measured
-    anew each time. An improvement is more than ``min_delta``; ``mode`` says whether ``"min"`` or
-    ``"max"`` is better (``"auto"``: less of a loss, more of an accuracy); NaN never is. With
-    ``restore_best`` the model of the best measurement is put back when training ends, stopped or
-    not; another ``fit`` goes on from there. Report your result on the test set, not on the data
-    that chose when to stop. Attributes: ``best_epoch, best_step``, where the best measurement was
-    taken; ``stopped``, whether the patience ran out. Source: Prechelt (1998), section 2.
+    anew each time. An improvement is more than ``min_delta``, and NaN never is one. ``mode`` says
+    whether ``"min"`` or ``"max"`` is better; ``"auto"`` takes less of a loss and more of an
+    accuracy. With ``restore_best`` the model of the best measurement is put back when training
+    ends, stopped or not; another ``fit`` goes on from there. Report your result on the test set,
+    not on the data that chose when to stop.
+
+    Attributes:
+        best_epoch, best_step: where the best measurement was taken.
+        stopped: whether the patience ran out.
+
+    Raises:
+        TypeError: if a setting is of another type.
+        ValueError: if ``patience`` or ``every_steps`` is below 1, if ``min_delta`` is negative, or
+            if ``mode`` is unknown; during training, if ``monitor`` was not measured.
+
+    Source: Prechelt (1998).
 
     >>> EarlyStopping("valid_accuracy", patience=5).patience
     5
@@ -110,10 +120,17 @@ class EarlyStopping(Callback):
 class ModelCheckpoint(Callback):
     """Save the whole run to ``path`` every ``every_epochs`` epochs, or only when it improved.
 
-    With ``monitor`` a checkpoint is written when that value is the best so far; ``mode`` as for
-    :class:`EarlyStopping`. ``trainer.resume(path)`` goes on from it; ``load_checkpoint(path,
+    With ``monitor`` a checkpoint is written when that value is the best so far; ``mode`` is as for
+    :class:`EarlyStopping`. ``trainer.resume(path)`` goes on from it, and ``load_checkpoint(path,
     model=model)`` takes the model alone. The file is replaced in one move, so it is always whole.
-    It runs after the other callbacks: the checkpoint holds what they changed.
+    This callback runs after the others: the checkpoint holds what they changed.
+
+    Raises:
+        TypeError: if ``every_epochs`` is not an int.
+        ValueError: if ``every_epochs`` is below 1, or if ``mode`` is unknown; during training, if
+            ``monitor`` was not measured.
+        FileNotFoundError: when training begins, if the folder of ``path`` does not exist.
+        IsADirectoryError: when training begins, if ``path`` is a folder.
 
     >>> ModelCheckpoint("run.pt", monitor="valid_loss").path.name
     'run.pt'
@@ -152,6 +169,10 @@ class ModelCheckpoint(Callback):
 class Progress(Callback):
     """Print losses, metrics and seconds every ``every`` epochs, and after the last one.
 
+    Raises:
+        TypeError: if ``every`` is not an int.
+        ValueError: if ``every`` is below 1.
+
     >>> Progress(every=5).every
     5
     """
@@ -174,7 +195,17 @@ class Progress(Callback):
 
 
 class LearningRateScheduler(Callback):
-    """Set the rate of all groups before each step to ``schedule(step)``; steps count from 0.
+    r"""Set the rate of all groups before each step to ``schedule(step)``; steps count from 0.
+
+    .. math::
+        \eta_t = \text{schedule}(t)
+
+    A step is one batch, and steps go on counting from epoch to epoch.
+
+    Raises:
+        TypeError: if ``schedule`` is not a function, or returns something else than a number.
+        ValueError: during training, if the rate is negative, or if the trainer has a scheduler,
+            too.
 
     >>> LearningRateScheduler(lambda step: 0.1 / (1 + step / 100)).schedule(100)
     0.05
@@ -197,9 +228,18 @@ class LearningRateScheduler(Callback):
 
 
 class GradientClipping(Callback):
-    """Clip the gradients before each step: together by ``max_norm``, or each by ``max_value``.
+    """Clip the gradients before each step: together by ``max_norm``, or each number by
+    ``max_value``.
 
-    ``last_norm`` is their norm before that. Source: Pascanu et al. (2013), section 3.2.
+    It calls :func:`deeplearn.constraints.clip_grad_norm_` or
+    :func:`deeplearn.constraints.clip_grad_value_`. The attribute ``last_norm`` is the norm of all
+    gradients before that.
+
+    Raises:
+        TypeError: if the limit is not a number.
+        ValueError: if not exactly one of the two limits is given, or if it is not above 0.
+
+    Source: Pascanu et al. (2013), section 3.2.
 
     >>> GradientClipping(max_norm=1.0).max_norm
     1.0
@@ -223,8 +263,14 @@ class GradientClipping(Callback):
 class MaxNorm(Callback):
     """Hold the incoming weights of each unit at a norm of ``max_norm`` or less, after each step.
 
-    In the parameters, or layers, whose whole name matches ``pattern``; never biases. A ValueError
-    lists the names if there is none. Source: Srivastava et al. (2014), section 5.1.
+    It calls :func:`deeplearn.constraints.max_norm_` on the parameters, or the layers, whose whole
+    name matches ``pattern``, a regular expression. Biases are left alone.
+
+    Raises:
+        TypeError: if ``max_norm`` is not a number.
+        ValueError: if ``max_norm`` is not above 0; when training begins, if no weight matches.
+
+    Source: Srivastava et al. (2014), section 5.1.
 
     >>> MaxNorm(3.0, pattern="hidden.*").pattern
     'hidden.*'
@@ -246,11 +292,17 @@ class MaxNorm(Callback):
 
 
 class SummaryWriter(Callback):
-    """Write event files for TensorBoard to ``log_dir``: ``tensorboard --logdir <log_dir>``.
+    """Write event files for TensorBoard to a folder: ``tensorboard --logdir <log_dir>`` shows them.
 
-    ``train_loss`` and ``lr`` every ``every_steps`` steps; after each epoch what the history holds,
-    as ``epoch/…``, and with ``histograms`` the parameters; all by the number of steps done. A run
-    that is resumed hides what it wrote after its checkpoint. Needs the package tensorboard.
+    It writes ``train_loss`` and ``lr`` every ``every_steps`` steps. After each epoch it writes what
+    the history holds, as ``epoch/…``, and with ``histograms`` the parameters. All are drawn over
+    the number of steps done. A run that is resumed hides what it wrote after its checkpoint.
+
+    Raises:
+        TypeError: if ``every_steps`` is not an int.
+        ValueError: if ``every_steps`` is below 1.
+        NotADirectoryError: if ``log_dir`` is a file.
+        ImportError: if the package tensorboard is not installed.
 
     >>> SummaryWriter("runs/1", every_steps=10).every_steps
     10

@@ -53,12 +53,15 @@ def _all_or_nothing(path: Path, objects: Mapping[str, Any]) -> Iterator[None]:
 def save_checkpoint(path: str | Path, **objects: Any) -> Path:
     """Write the state of the named objects, and torch's random state on the CPU, to one file.
 
-    An object with a ``state_dict`` is saved through it; anything else (numbers, strings, tensors,
-    lists and dictionaries of those) as it is. The file is written beside ``path`` and then moved
-    over it: whenever the machine stops, ``path`` holds either the old checkpoint or the new one.
+    An object with a ``state_dict`` is saved through it. Anything else is saved as it is: numbers,
+    strings, tensors, lists and dictionaries of those. The file is written beside ``path`` and then
+    moved over it. So whenever the machine stops, ``path`` holds either the old checkpoint or the
+    new one. The path is returned.
 
-    Raises TypeError for a value of a kind that :func:`load_checkpoint` would refuse, ValueError if
-    nothing is named, FileNotFoundError if the folder of ``path`` does not exist.
+    Raises:
+        TypeError: if a value is of a kind that :func:`load_checkpoint` would refuse.
+        ValueError: if nothing is named, or if something is named ``random_state``.
+        FileNotFoundError: if the folder of ``path`` does not exist.
 
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
@@ -88,15 +91,24 @@ def save_checkpoint(path: str | Path, **objects: Any) -> Path:
 
 
 def load_checkpoint(path: str | Path, **objects: Any) -> dict[str, Any]:
-    """Give the named objects their saved states, restore the random state, return the plain values.
+    """Give the named objects their saved states, restore the random state, return the other values.
 
-    Objects that are not named are left out, so that ``load_checkpoint(path, model=model)`` takes
-    the model alone. Nothing but tensors and plain values is unpickled, so a file from a stranger
-    runs no code.
+    Objects that are not named are left out, so ``load_checkpoint(path, model=model)`` takes the
+    model alone; what was saved of the others is in the dictionary that is returned. Nothing but
+    tensors and plain values is unpickled, so a file from a stranger runs no code. After an error
+    every object is as it was before.
 
-    Raises TypeError for an object without ``load_state_dict``, FileNotFoundError for no file, and
-    ValueError for a file that is damaged or no checkpoint, a name that is not in it, or a state
-    that does not fit its object; then every object is as it was before.
+    Raises:
+        TypeError: if an object has no ``load_state_dict``.
+        FileNotFoundError: if there is no such file.
+        ValueError: if the file is damaged or no checkpoint, if a name is not in it, or if a state
+            does not fit its object.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     path = save_checkpoint(Path(folder) / "run.pt", epoch=3)
+    ...     load_checkpoint(path)["epoch"]
+    3
     """
     path = Path(path)
     if not path.is_file():
@@ -131,13 +143,15 @@ def _read(path: Path) -> tuple[dict[str, Any], torch.Tensor]:
 
 
 class ModelZoo:
-    """A catalog of trained models in a folder: a file each, weights with what is known of them.
+    """A catalog of trained models in a folder: one file each, weights with what is known of them.
 
     The files are safetensors, in which no code can hide. An entry is a dictionary of ``name,
-    description, metrics, metadata, created, sha256, size``. It is in the header as JSON, with the
-    SHA-256 of the file (counted with that of the JSON in its place).
-    Raises ValueError for a damaged file, a bad name, or a model that does not fit, FileExistsError
-    for a name that is taken, FileNotFoundError for one that is not there.
+    description, metrics, metadata, created, sha256, size``; ``size`` is in bytes. It is kept in the
+    header of the file as JSON, with the SHA-256 of the file (counted with that of the JSON in its
+    place).
+
+    Raises:
+        FileNotFoundError: if ``folder`` does not exist.
 
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
@@ -156,7 +170,15 @@ class ModelZoo:
         self, name: str, model: nn.Module, *, metrics: Mapping[str, float] | None = None,
         description: str = "", overwrite: bool = False, **metadata: Any,
     ) -> Path:  # fmt: skip
-        """Write the state of a model; ``metadata`` are plain values, such as sizes and lr."""
+        """Write the state of a model with its entry, and return the path of the file.
+
+        ``metadata`` are plain values of your choice, such as sizes and ``lr``.
+
+        Raises:
+            TypeError: if ``model`` is not a module, or if a value of the entry is not plain.
+            ValueError: if ``name`` holds anything but letters, digits and ``_ .+=-``.
+            FileExistsError: if the name is taken; ``overwrite=True`` replaces the file.
+        """
         check_type("model", model, nn.Module)
         if not isinstance(name, str) or not re.fullmatch(r"\w[\w .+=-]*", name):
             raise ValueError(f"name must be made of letters, digits and _ .+=-, got {name!r}")
@@ -180,7 +202,13 @@ class ModelZoo:
         return path
 
     def load(self, name: str, model: nn.Module) -> dict[str, Any]:
-        """Give a model the weights of that name, all or none; return the entry."""
+        """Give a model the weights of that name, all or none, and return the entry.
+
+        Raises:
+            TypeError: if ``model`` is not a module.
+            FileNotFoundError: if there is no model of that name.
+            ValueError: if the file is damaged, or if the weights do not fit ``model``.
+        """
         check_type("model", model, nn.Module)
         paths = {path.stem: path for path in self.folder.glob("*.safetensors")}
         if name not in paths:

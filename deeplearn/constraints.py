@@ -23,7 +23,22 @@ def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
 
 @torch.no_grad()
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
-    """Limit each number in the gradients to ±``clip_value``, which may change their direction.
+    r"""Limit each number in the gradients to ±\ ``clip_value``, in place.
+
+    .. math::
+        g_i \leftarrow \max\bigl(-c,\, \min(c,\, g_i)\bigr)
+
+    Each number is limited by itself, so the direction of the gradient may change. Parameters
+    without a gradient are left out.
+
+    Shapes: tensors of any shape; nothing is returned.
+
+    Raises:
+        TypeError: if ``parameters`` is a module or holds no tensors, or if ``clip_value`` is not a
+            number.
+        ValueError: if ``parameters`` is empty, or if ``clip_value`` is negative.
+
+    Source: as torch's function of the same name.
 
     >>> x = torch.tensor([1.0, 2.0], requires_grad=True)
     >>> (x**3).sum().backward()
@@ -38,10 +53,23 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
 @torch.no_grad()
 def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float, norm_type: float = 2.0,
                     error_if_nonfinite: bool = False) -> Tensor:  # fmt: skip
-    r"""Scale all gradients by :math:`\min(1, c / (\|g\| + 10^{-6}))`; return the old :math:`\|g\|`.
+    r"""Scale all gradients by one factor, in place, so that their norm is at most ``max_norm``.
 
-    The norm is that of all as one vector, so their direction is kept. A RuntimeError tells of one
-    that is not finite, with ``error_if_nonfinite``. Source: Pascanu et al. (2013), algorithm 1.
+    .. math::
+        g \leftarrow g \cdot \min\Bigl(1,\; \frac{c}{\|g\| + 10^{-6}}\Bigr)
+
+    The norm is that of all gradients as one vector, so their direction is kept. The norm before the
+    clipping is returned.
+
+    Shapes: tensors of any shape; the result is a scalar, 0 if no parameter has a gradient.
+
+    Raises:
+        TypeError: if ``parameters`` is a module or holds no tensors, or if ``max_norm`` is not a
+            number.
+        ValueError: if ``parameters`` is empty, or if ``max_norm`` is negative.
+        RuntimeError: if the norm is not finite and ``error_if_nonfinite`` is set.
+
+    Source: Pascanu et al. (2013), algorithm 1.
 
     >>> x = torch.tensor([3.0, 4.0], requires_grad=True)
     >>> (x**2).sum().backward()
@@ -65,9 +93,22 @@ def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float, norm
 
 @torch.no_grad()
 def max_norm_(weight: Tensor, max_norm: float) -> Tensor:
-    r"""Shrink each row of ``weight`` (out, in, …), the incoming weights of a unit, and return it.
+    r"""Shrink each row of a weight to the norm ``max_norm`` at most, in place, and return the
+    weight.
 
-    :math:`w \leftarrow w\, r / \|w\|` where :math:`\|w\| > r`; other rows keep every bit.
+    .. math::
+        w \leftarrow w \cdot \min\Bigl(1,\; \frac{r}{\|w\|_2}\Bigr)
+
+    A row :math:`w` holds the incoming weights of one unit. Rows that are short enough keep every
+    bit.
+
+    Shapes: ``weight`` is (out, in), or (out, in, \*kernel) for a convolution; a row is all that
+    belongs to one output.
+
+    Raises:
+        TypeError: if ``weight`` is not a floating-point tensor, or ``max_norm`` not a number.
+        ValueError: if ``weight`` has fewer than 2 dimensions, or if ``max_norm`` is not above 0.
+
     Source: Srivastava et al. (2014), section 5.1.
 
     >>> max_norm_(torch.tensor([[3.0, 4.0]]), 1.0)
@@ -85,10 +126,21 @@ def max_norm_(weight: Tensor, max_norm: float) -> Tensor:
 
 
 def sparsity(model: nn.Module) -> float:
-    """Return the share of exact zeros among the weights: parameters of two dimensions or more.
+    """Return the share of exact zeros among the weights of a model.
 
-    >>> sparsity(nn.Linear(3, 2))
-    0.0
+    Weights are its parameters of two dimensions or more, so biases do not count.
+
+    Shapes: the result is a number in [0, 1].
+
+    Raises:
+        TypeError: if ``model`` is not a module.
+        ValueError: if it has no parameter of two dimensions.
+
+    >>> model = nn.Linear(2, 1)
+    >>> with torch.no_grad():
+    ...     _ = model.weight.copy_(torch.tensor([[0.0, 3.0]]))
+    >>> sparsity(model)
+    0.5
     """
     zeros = [weight == 0 for weight in _weights(model)]
     return sum(int(zero.sum()) for zero in zeros) / sum(zero.numel() for zero in zeros)
@@ -96,7 +148,19 @@ def sparsity(model: nn.Module) -> float:
 
 @torch.no_grad()
 def prune_small_(model: nn.Module, threshold: float) -> float:
-    """Set the weights with ``|w| < threshold`` to 0, no biases; return the :func:`sparsity`.
+    r"""Set the weights below a threshold to 0, in place, and return the :func:`sparsity`.
+
+    .. math::
+        w_i \leftarrow 0 \quad \text{where} \quad |w_i| < \text{threshold}
+
+    Biases stay as they are. The next step of an optimizer may change the zeros again.
+
+    Shapes: all parameters of two dimensions or more; the result is a number in [0, 1].
+
+    Raises:
+        TypeError: if ``model`` is not a module, or ``threshold`` not a number.
+        ValueError: if ``model`` has no parameter of two dimensions, or if ``threshold`` is
+            negative.
 
     Source: Han et al. (2015), section 3.
 

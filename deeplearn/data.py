@@ -25,7 +25,11 @@ Dim = int | tuple[int, ...]
 
 
 class MNIST(NamedTuple):
-    """Images (N, 784), float32 in [0, 1], labels (N,), int64, and the source of both."""
+    """A data set of digits: images (N, 784), float32 in [0, 1], labels (N,), int64, and their
+    source.
+
+    ``source`` is ``"mnist"``, ``"digits"`` (the substitute) or ``"unverified"``.
+    """
 
     X_train: Tensor
     y_train: Tensor
@@ -37,17 +41,27 @@ class MNIST(NamedTuple):
 def load_mnist(source: str = "auto", *, verify: bool = True) -> MNIST:
     """Return 60,000 + 10,000 handwritten digits, or a small substitute where they are out of reach.
 
+    The digits come from the first of these places that has them:
+
     1. the four IDX files, gzipped or not, in the folder that the variable ``DEEPLEARN_DATA`` names;
-    2. else the cache of earlier downloads, or a download (11.6 MB; after a failure, none for 1 h);
-    3. else the 1,797 digits that ship with scikit-learn, enlarged to 28 × 28 and split into 1,437
+    2. the cache of earlier downloads, or a download (11.6 MB; after a failure, none for 1 hour);
+    3. the 1,797 digits that ship with scikit-learn, enlarged to 28 × 28 and split into 1,437
        and 360; a notice on stdout says so, once in a process.
 
-    ``source="mnist"`` refuses the third, ``"digits"`` goes straight to it. ``verify=False`` accepts
-    other data of the same form in ``DEEPLEARN_DATA``, such as Fashion-MNIST, as "unverified".
-    Raises ValueError for an unknown source, or a file that is truncated, corrupt or not MNIST's;
-    FileNotFoundError if ``DEEPLEARN_DATA`` is a folder without the four files; OSError, with
-    ``source="mnist"``, if MNIST is neither at hand nor can be downloaded.
-    Source: LeCun et al. (1998), section III; the substitute is Alpaydin & Kaynak (1998).
+    ``source="mnist"`` refuses the third, and ``"digits"`` goes straight to it. With
+    ``verify=False`` other data of the same form in ``DEEPLEARN_DATA`` is accepted, such as
+    Fashion-MNIST; its source is then ``"unverified"``.
+
+    Shapes: images (N, 784) and labels (N,), of the training set and the test set, in an
+    :class:`MNIST`.
+
+    Raises:
+        ValueError: if ``source`` is unknown, or if a file is truncated, corrupt or not MNIST's.
+        FileNotFoundError: if ``DEEPLEARN_DATA`` is a folder without the four files.
+        OSError: with ``source="mnist"``, if MNIST is neither at hand nor can be downloaded.
+
+    Source: LeCun et al. (1998), Gradient-based learning applied to document recognition, section
+    III; the substitute is by Alpaydin & Kaynak (1998).
 
     >>> data = load_mnist(source="digits")
     >>> data.X_train.shape, data.X_test.shape, data.source
@@ -83,13 +97,19 @@ def _tell(data: MNIST, why: str) -> MNIST:
 
 
 class TensorLoader:
-    """Iterate over tensors (N, …) that share their rows, in tuples of batches (batch_size, …).
+    """Iterate over tensors that share their rows, in tuples of batches.
 
-    Each pass over a shuffling loader draws one ``torch.randperm`` from ``generator``, and every
-    row appears once. The last batch holds what is left, unless ``drop_last``. Without shuffling
-    the batches are views: what you write into them, you write into the tensors. Raises TypeError,
-    ValueError: for tensors that are none, empty, of unequal lengths or not finite,
-    ``batch_size < 1``, or a ``drop_last`` that would leave no batch at all.
+    Each pass over a shuffling loader draws one ``torch.randperm`` from ``generator``, and every row
+    appears once. The last batch holds what is left, unless ``drop_last`` leaves it out. Without
+    shuffling the batches are views: what you write into them, you write into the tensors.
+
+    Shapes: tensors (N, …) to tuples of tensors (batch_size, …).
+
+    Raises:
+        TypeError: if one of ``tensors`` is not a tensor, ``batch_size`` not an int, or
+            ``generator`` not a ``torch.Generator``.
+        ValueError: if the tensors are none, empty, of different lengths or not finite; if
+            ``batch_size`` is below 1; or if ``drop_last`` would leave no batch.
 
     >>> loader = TensorLoader(torch.arange(5), torch.arange(5.0), batch_size=2)
     >>> len(loader), torch.cat([labels for labels, _ in loader]).sort().values
@@ -130,11 +150,18 @@ class TensorLoader:
 def random_split(
     X: Tensor, y: Tensor, *, valid_size: int | float, generator: Generator | None = None
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return X_train, y_train, X_valid, y_valid: every row in one of two parts, by chance.
+    """Split the rows by chance into X_train, y_train, X_valid, y_valid.
 
-    ``valid_size`` is a number of rows, or a share between 0 and 1, rounded to the nearest number.
-    Shapes: ``X`` (N, …), ``y`` (N, …). Raises TypeError, ValueError: for tensors that are empty, of
-    unequal lengths or not finite, or a ``valid_size`` that leaves one part without rows.
+    ``valid_size`` is a number of rows (an int), or a share between 0 and 1 (a float), which is
+    rounded to the nearest number of rows.
+
+    Shapes: ``X`` is (N, …) and ``y`` is (N, …); every row is in one of the two parts.
+
+    Raises:
+        TypeError: if ``X`` or ``y`` is not a tensor, ``valid_size`` not a number, or ``generator``
+            not a ``torch.Generator``.
+        ValueError: if the tensors are empty, of different lengths or not finite, or if
+            ``valid_size`` leaves one part without rows.
 
     >>> X, y = torch.eye(6), torch.arange(6)
     >>> _, y_train, _, y_valid = random_split(X, y, valid_size=2)
@@ -150,12 +177,14 @@ def random_split(
 def stratified_split(
     X: Tensor, y: Tensor, *, valid_size: int | float, generator: Generator | None = None
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return X_train, y_train, X_valid, y_valid, with each class's share the same in both parts.
+    """Split the rows by chance, with each class's share the same in both parts.
 
-    The validation part has exactly ``valid_size`` rows; of each class it has its share, rounded
-    down, and the rows that are then missing go to the classes with the largest remainders. So a
-    class of very few rows can be missing from one part. ``valid_size``, shapes and errors as
-    :func:`random_split`; ``y`` must be integer labels (N,).
+    The result is X_train, y_train, X_valid, y_valid. The validation part has exactly ``valid_size``
+    rows. Of each class it has its share, rounded down; the rows that are then missing go to the
+    classes with the largest remainders. So a class of very few rows can be missing from one part.
+
+    Shapes, arguments and errors: as for :func:`random_split`; in addition ``y`` must be integer
+    labels (N,), or a ``ValueError`` is raised.
 
     >>> y = torch.tensor([0, 1, 1, 0, 1, 1, 1, 1])
     >>> stratified_split(torch.eye(8), y, valid_size=0.5)[3].bincount()
@@ -177,8 +206,12 @@ def stratified_split(
 def select_classes(X: Tensor, y: Tensor, classes: Iterable[int]) -> tuple[Tensor, Tensor]:
     """Return the rows whose label is one of ``classes``, relabeled 0, 1, … in the order given.
 
-    Shapes: ``X`` (N, …), ``y`` (N,) integer labels; the rows keep their order. Raises TypeError,
-    ValueError: as :func:`random_split`, or for ``classes`` that are none, repeated or not in ``y``.
+    Shapes: ``X`` is (N, …), and ``y`` are integer labels (N,); the rows keep their order.
+
+    Raises:
+        TypeError: if ``X`` or ``y`` is not a tensor, or if ``classes`` are not ints.
+        ValueError: if the tensors are empty, of different lengths or not finite; if ``y`` are not
+            integer labels; or if ``classes`` are none, repeated or not in ``y``.
 
     >>> select_classes(torch.arange(5.0), torch.tensor([7, 5, 6, 7, 9]), [9, 7])
     (tensor([0., 3., 4.]), tensor([1, 1, 0]))
@@ -200,11 +233,19 @@ def select_classes(X: Tensor, y: Tensor, classes: Iterable[int]) -> tuple[Tensor
 
 
 class Preprocessing(nn.Module):
-    """Map rows to (X - mean) · weight, in which the training set's statistics stay.
+    r"""A map that keeps the statistics of the training set, and applies them to any rows.
 
-    As a module it may stand before the layers, saved and moved with them. ``mean`` (1, …)
-    broadcasts; so does ``weight`` (1, …), else it is a matrix (D, K). Raises TypeError, ValueError:
-    for ``X`` that is empty, not finite or of other columns.
+    .. math::
+        x' = (x - \mu) \cdot w
+
+    As a module it may stand before the layers of a model, and is saved and moved with them.
+
+    Shapes: ``mean`` is (1, …) and broadcasts. So does ``weight`` (1, …); of another shape it is a
+    matrix (D, K), which maps (N, D) to (N, K).
+
+    Raises:
+        TypeError: if ``mean``, ``weight`` or X is not a floating-point tensor.
+        ValueError: if one is empty or not finite, or if X has other columns than the training set.
 
     >>> Preprocessing(torch.tensor([[1.0, 0.0]]), torch.tensor([[1.0, 10.0]]))(torch.ones(1, 2))
     tensor([[ 0., 10.]])
@@ -226,10 +267,21 @@ class Preprocessing(nn.Module):
 
 
 def center(X_train: Tensor, *, dim: Dim = 0) -> Preprocessing:
-    """Return the map that subtracts the mean of the training rows; apply it to every set.
+    r"""Return the map that subtracts the mean of the training rows; apply it to every set.
 
-    ``dim=0`` finds a mean for each column or pixel, ``dim=(0, 1)`` one for all pixels (N, 784),
-    ``dim=(0, 2, 3)`` one per channel (N, C, H, W). Source: LeCun et al. (1998), Efficient BackProp.
+    .. math::
+        x' = x - \mu
+
+    ``dim=0`` finds a mean for each column or pixel. For images (N, 784) ``dim=(0, 1)`` finds one
+    mean for all pixels, and for (N, C, H, W) ``dim=(0, 2, 3)`` one for each channel.
+
+    Shapes: ``X_train`` is (N, …); the map takes and returns (N, …).
+
+    Raises:
+        TypeError: if ``X_train`` is not a floating-point tensor.
+        ValueError: if it is empty or not finite, or if ``dim`` does not hold 0, the rows.
+
+    Source: LeCun et al. (1998), Efficient BackProp.
 
     >>> center(torch.tensor([[1.0, 5.0], [3.0, 5.0]]))(torch.tensor([[2.0, 6.0]]))
     tensor([[0., 1.]])
@@ -240,11 +292,24 @@ def center(X_train: Tensor, *, dim: Dim = 0) -> Preprocessing:
 
 
 def standardize(X_train: Tensor, *, dim: Dim = 0, eps: float = 1e-5) -> Preprocessing:
-    """Return the map that gives the training rows mean 0 and deviation 1; apply it to every set.
+    r"""Return the map that gives the training rows mean 0 and deviation 1; apply it to every set.
+
+    .. math::
+        x' = (x - \mu) / \sigma
 
     A column is constant if its deviation is at most ``eps`` times its largest magnitude, as at the
-    border of MNIST: it is centered and not scaled. But a pixel lit in one image of N becomes √N
-    there; as pixels share a scale, prefer ``dim=(0, 1)``. ``dim`` and source as :func:`center`.
+    border of MNIST: then it is centered and not scaled. But a pixel that is lit in one image of
+    :math:`N` becomes :math:`\sqrt N` there. As pixels share a scale, prefer ``dim=(0, 1)`` for
+    images; ``dim`` is as in :func:`center`.
+
+    Shapes: ``X_train`` is (N, …); the map takes and returns (N, …).
+
+    Raises:
+        TypeError: if ``X_train`` is not a floating-point tensor, or ``eps`` not a number.
+        ValueError: if ``X_train`` is empty or not finite, if ``dim`` does not hold 0, the rows, or
+            if ``eps`` is outside [0, 1).
+
+    Source: LeCun et al. (1998), Efficient BackProp.
 
     >>> standardize(X := torch.tensor([[1.0, 7.0], [3.0, 7.0]]))(X)[1]
     tensor([1., 0.])
@@ -261,9 +326,23 @@ def whiten(
 ) -> Preprocessing:
     r"""Return the map that makes the columns of the training rows uncorrelated, of variance 1.
 
-    :math:`\hat{x} = (x - \mu) V (\Lambda + \epsilon)^{-1/2}`, where V are the ``num_components``
-    directions of the largest variances Λ. ``zca`` turns back with :math:`V^T`. ε holds down what
-    hardly varies. Shapes: (N, D) to (N, K or D). Source: Bell & Sejnowski (1997).
+    .. math::
+        x' = (x - \mu)\,V\,(\Lambda + \epsilon)^{-1/2}
+
+    :math:`V` holds the ``num_components`` directions of the largest variances :math:`\Lambda`.
+    ``eps`` holds down directions that hardly vary. ``zca`` multiplies by :math:`V^\top` at the end,
+    which turns the result back, so that images look like images again.
+
+    Shapes: (N, D) to (N, num_components), or to (N, D) with ``zca``.
+
+    Raises:
+        TypeError: if ``X_train`` is not a floating-point tensor, ``num_components`` not an int, or
+            ``eps`` not a number.
+        ValueError: if ``X_train`` is not (N, D) with N of 2 or more, or not finite; if
+            ``num_components`` is outside [1, D]; if ``eps`` is negative; or if it is 0 and there
+            are fewer directions than asked for.
+
+    Source: Bell & Sejnowski (1997).
 
     >>> X = torch.tensor([[0.0, 0.0], [1.0, 1.0], [2.0, 2.0], [3.0, 4.0]])
     >>> whiten(X, num_components=1, eps=0)(X).var().round(decimals=4)

@@ -23,9 +23,15 @@ __all__ = [
 def record_activations(model: Module, pattern: str = ".*") -> Iterator[dict[str, Tensor]]:
     """Collect the outputs of the innermost modules whose whole name matches ``pattern``.
 
-    Inside the ``with`` block every forward pass writes a copy of each module's output into the
-    dictionary, by name, in the order of the pass; a second pass replaces the first. The hooks are
-    removed at the end. Raises TypeError for an output that is no tensor, ValueError if none match.
+    Use it in a ``with`` statement. Inside the block every forward pass writes a copy of each
+    module's output into the dictionary, by name, in the order of the pass; a second pass replaces
+    the first. The hooks are removed at the end.
+
+    Shapes: ``pattern`` is a regular expression; a recorded tensor has the shape of the output.
+
+    Raises:
+        TypeError: if ``model`` is not a module, or if an output is not a tensor.
+        ValueError: if no module matches.
 
     >>> from deeplearn.models import mlp
     >>> with record_activations(model := mlp([4, 3, 2]), "activation.*") as seen:
@@ -53,9 +59,16 @@ def record_activations(model: Module, pattern: str = ".*") -> Iterator[dict[str,
 
 
 def gradient_norms(model: Module) -> dict[str, float]:
-    """Return the Euclidean norm of the gradient of each parameter that has one, by name.
+    r"""Return the Euclidean norm of the gradient of each parameter that has one, by name.
 
-    Raises TypeError if ``model`` is no module, ValueError if no parameter has a gradient.
+    .. math::
+        \|g\| = \sqrt{\textstyle\sum_i g_i^2}
+
+    Shapes: the result maps names of parameters to numbers.
+
+    Raises:
+        TypeError: if ``model`` is not a module.
+        ValueError: if no parameter has a gradient.
 
     >>> model = torch.nn.Linear(2, 1, bias=False)
     >>> model(torch.tensor([[3.0, 4.0]])).backward()
@@ -73,9 +86,19 @@ def gradient_norms(model: Module) -> dict[str, float]:
 def update_ratios(model: Module) -> Iterator[dict[str, float]]:
     r"""Compare each trainable parameter after the ``with`` block to what it was before it.
 
-    The dictionary has :math:`\|w_{after} - w_{before}\| / \|w_{before}\|` by name: for a weight, a
-    step of about 1e-3 is healthy. What was zero, as biases are at first, has ``inf`` if it moved.
-    Raises ValueError if nothing is trainable. Source: Karpathy (2015), CS231n, Babysitting.
+    .. math::
+        \text{ratio} = \frac{\|w_\text{after} - w_\text{before}\|}{\|w_\text{before}\|}
+
+    For a weight, a step of about 1e-3 is healthy. What was zero, as biases are at first, has
+    ``inf`` if it moved. The dictionary is filled at the end of the block.
+
+    Shapes: the result maps names of parameters to numbers.
+
+    Raises:
+        TypeError: if ``model`` is not a module.
+        ValueError: if no parameter is trainable.
+
+    Source: Karpathy (2015), CS231n, Babysitting the learning process.
 
     >>> model = torch.nn.Linear(2, 1, bias=False)
     >>> with torch.no_grad(), update_ratios(model) as ratios:
@@ -96,9 +119,16 @@ def update_ratios(model: Module) -> Iterator[dict[str, float]]:
 def dead_fraction(activations: Tensor) -> float:
     """Return the share of units whose activation is the same in every row: 0, or a tanh's 1.
 
-    Their slope is 0 for the whole batch, so no gradient revives them. Shapes: ``activations``
-    (batch, units), as :func:`record_activations` finds them, of two rows or more; else ValueError.
-    Source: Lu et al. (2019), Dying ReLU and Initialization.
+    The slope of such a unit is 0 for the whole batch, so no gradient revives it.
+
+    Shapes: ``activations`` is (batch, units), as :func:`record_activations` finds them, with two
+    rows or more; the result is a number in [0, 1].
+
+    Raises:
+        TypeError: if ``activations`` is not a floating-point tensor.
+        ValueError: if it has another shape or fewer rows, or if it is not finite.
+
+    Source: Lu et al. (2019), Dying ReLU and initialization.
 
     >>> dead_fraction(torch.tensor([[0.0, 0.0, 3.0, 1.0], [0.0, 2.0, 0.0, 4.0]]))
     0.25
@@ -114,10 +144,25 @@ def check_initial_loss(
     model: Module, loss_fn: Callable, X: Tensor, y: Tensor, num_classes: int, *,
     tolerance: float = 0.5,
 ) -> float:  # fmt: skip
-    r"""Return the loss of an untrained model, if it is within ``tolerance`` of :math:`\ln C`.
+    r"""Return the loss of an untrained model, if it is near that of a guess.
 
-    Cross-entropy is :math:`\ln C` if all C classes are as likely; a penalty adds a little. Raises
-    ValueError that says both, in evaluation mode. Source: Karpathy (2015), CS231n, Sanity checks.
+    .. math::
+        |L - \ln C| \le \text{tolerance}
+
+    The cross-entropy is :math:`\ln C` if all :math:`C` classes, ``num_classes``, are as likely; a
+    penalty adds a little. It is measured in evaluation mode. Large initial weights make it higher,
+    leaked labels lower.
+
+    Shapes: ``X`` and ``y`` are one batch, as ``model`` and ``loss_fn`` take it; the result is a
+    number.
+
+    Raises:
+        TypeError: if ``model`` is not a module, ``X`` not a floating-point tensor, or
+            ``num_classes`` not an int.
+        ValueError: if the loss is further away than ``tolerance``, and the message says both; if
+            ``X`` is empty or not finite; if ``num_classes`` is below 2, or ``tolerance`` negative.
+
+    Source: Karpathy (2015), CS231n, Sanity checks.
 
     >>> model, X, y = torch.nn.Linear(4, 10), torch.zeros(6, 4), torch.arange(6)
     >>> abs(check_initial_loss(model, torch.nn.CrossEntropyLoss(), X, y, 10) - math.log(10)) <= 0.5
@@ -144,8 +189,19 @@ def overfit_small_batch(
 ) -> tuple[float, float]:  # fmt: skip
     """Train a copy on a few rows until it knows them by heart; return its loss and its accuracy.
 
-    It takes ``num_steps`` steps of Adam in evaluation mode, for dropout would be in the way; a
-    healthy model ends near 0 and 1. ``y`` are labels. Source: as :func:`check_initial_loss`.
+    It takes ``num_steps`` steps of Adam in evaluation mode, since dropout would be in the way. A
+    healthy model ends near a loss of 0 and an accuracy of 1. ``model`` itself is not changed.
+
+    Shapes: ``X`` is (batch, …), and ``y`` are labels (batch,); the model must give logits (batch,
+    classes). The result is two numbers.
+
+    Raises:
+        TypeError: if ``model`` is not a module, ``X`` not a floating-point tensor, or a setting of
+            another type.
+        ValueError: if no parameter is trainable, if ``X`` is empty or not finite, if ``lr`` is not
+            above 0, if ``num_steps`` is below 1, or if the output is not logits for the labels.
+
+    Source: Karpathy (2015), CS231n, Sanity checks.
 
     >>> X, y = torch.eye(4), torch.tensor([0, 1, 1, 0])
     >>> overfit_small_batch(torch.nn.Linear(4, 2), torch.nn.CrossEntropyLoss(), X, y, lr=0.1)[1]

@@ -1,9 +1,10 @@
 r"""Initialization: how large the first weights are, so that signals survive depth.
 
-A linear layer sums ``fan_in`` products. If the inputs have mean square :math:`q` and the weights
-are independent with mean 0 and variance :math:`\sigma^2`, its outputs have variance
-:math:`n_\text{in} \sigma^2 q`. Each function here picks :math:`\sigma` to keep that product steady.
-Drop-in for ``torch.nn.init``: from the same generator state, the same bits.
+A linear layer sums ``fan_in`` products. If the inputs have mean square :math:`q`, and the weights
+are independent with mean 0 and variance :math:`\sigma^2`, then its outputs have variance
+:math:`n_\text{in}\,\sigma^2 q`. Each function here picks :math:`\sigma` to keep that product steady
+from layer to layer. They are drop-in replacements for those of ``torch.nn.init``: from the same
+state of the generator, they draw the same bits.
 """
 
 import math
@@ -54,11 +55,26 @@ def _fill_(tensor: Tensor, law: str, std: float, generator: Generator | None) ->
 
 
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
-    """Return the factor on the standard deviation that makes up for an activation function.
+    r"""Return the factor on the standard deviation that makes up for an activation function.
 
-    ``param`` is the negative slope of ``"leaky_relu"`` (0.01 when ``None``). An unknown
-    ``nonlinearity`` raises a ``ValueError``.
-    Source: He et al. (2015), section 2.2; the values 5/3 and 3/4 are torch's own.
+    .. math::
+        g = \begin{cases}
+            1 & \text{linear, convolution, sigmoid} \\
+            5/3 & \text{tanh} \\
+            \sqrt{2} & \text{relu} \\
+            \sqrt{2 / (1 + a^2)} & \text{leaky\_relu with slope } a \\
+            3/4 & \text{selu}
+        \end{cases}
+
+    Shapes: ``nonlinearity`` is one of these names. ``param`` is :math:`a`, the negative slope of
+    ``"leaky_relu"``, 0.01 when ``None``; other names leave it unused. The result is a number.
+
+    Raises:
+        TypeError: if the slope ``param`` is not a number.
+        ValueError: if ``nonlinearity`` is not a known name.
+
+    Source: He et al. (2015), section 2.2, for ReLU and leaky ReLU; the values 5/3 and 3/4 are
+    torch's own.
 
     >>> calculate_gain("relu") ** 2
     2.0000000000000004
@@ -80,11 +96,25 @@ def _xavier_std(tensor: Tensor, gain: float) -> float:
 def xavier_uniform_(
     tensor: Tensor, gain: float = 1.0, generator: Generator | None = None
 ) -> Tensor:
-    r"""Fill a weight in place from :math:`U(-r, r)`, :math:`r = g\sqrt{6/(n_{in}+n_{out})}`.
+    r"""Fill a weight in place from a uniform distribution that suits both directions of the signal.
 
-    Shapes: ``tensor`` is (fan_out, fan_in) or (fan_out, fan_in, \*kernel); it is returned. Raises a
-    ``TypeError`` for a tensor of integers or a ``generator`` that is none; a ``ValueError`` for
-    fewer than 2 dimensions, no element, or a negative ``gain``.
+    .. math::
+        W \sim U(-r, r), \qquad
+        r = g\,\sqrt{\frac{6}{n_\text{in} + n_\text{out}}}
+
+    The variance, :math:`2 g^2 / (n_\text{in} + n_\text{out})`, is a compromise: :math:`1 /
+    n_\text{in}` would keep the forward signal steady, :math:`1 / n_\text{out}` the gradient.
+    ``gain`` is :math:`g`.
+
+    Shapes: ``tensor`` is (fan_out, fan_in), or (fan_out, fan_in, \*kernel) for a convolution; it is
+    returned.
+
+    Raises:
+        TypeError: if ``tensor`` is not a floating-point tensor, ``gain`` not a number, or
+            ``generator`` not a ``torch.Generator``.
+        ValueError: if ``tensor`` has fewer than 2 dimensions or no element, or if ``gain`` is
+            negative.
+
     Source: Glorot & Bengio (2010), equation 16.
 
     >>> w = xavier_uniform_(torch.empty(100, 200), generator=torch.Generator().manual_seed(0))
@@ -95,9 +125,15 @@ def xavier_uniform_(
 
 
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
-    r"""Fill a weight in place from :math:`N(0, \sigma^2)`, :math:`\sigma^2=2g^2/(n_{in}+n_{out})`.
+    r"""Fill a weight in place from a normal distribution that suits both directions of the signal.
 
-    Shapes and errors as :func:`xavier_uniform_`. Source: Glorot & Bengio (2010), section 4.2.1.
+    .. math::
+        W \sim N(0, \sigma^2), \qquad
+        \sigma^2 = \frac{2\,g^2}{n_\text{in} + n_\text{out}}
+
+    Shapes and errors: as for :func:`xavier_uniform_`.
+
+    Source: Glorot & Bengio (2010), section 4.2.1.
 
     >>> w = xavier_normal_(torch.empty(300, 500), generator=torch.Generator().manual_seed(0))
     >>> print(f"{w.std():.3f}, expected {math.sqrt(2 / 800):.3f}")
@@ -117,12 +153,27 @@ def kaiming_uniform_(
     tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu",
     generator: Generator | None = None
 ) -> Tensor:  # fmt: skip
-    r"""Fill a weight in place from :math:`U(-r, r)`, :math:`r = \sqrt{6/((1+a^2) n_{in})}`.
+    r"""Fill a weight in place from a uniform distribution that makes up for a ReLU.
 
-    ``a`` is the negative slope after this layer (0 for ReLU). ``mode`` chooses the fan:
-    ``"fan_in"`` keeps the forward signal steady, ``"fan_out"`` the gradient, ``"fan_avg"`` (not in
-    torch) takes their mean. Shapes and errors as :func:`xavier_uniform_`; an unknown ``mode`` or
-    ``nonlinearity`` raises a ``ValueError``. Source: He et al. (2015), section 2.2.
+    .. math::
+        W \sim U(-r, r), \qquad r = \sqrt{\frac{6}{(1 + a^2)\,n_\text{in}}}
+
+    ``a`` is the negative slope of the activation after this layer, 0 for ReLU. ``mode`` chooses
+    what stands for :math:`n_\text{in}`. ``"fan_in"`` keeps the forward signal steady, and
+    ``"fan_out"`` the gradient. ``"fan_avg"``, which torch does not have, takes their mean. Another
+    ``nonlinearity`` puts its own :func:`calculate_gain`, squared, in place of :math:`2 / (1 +
+    a^2)`.
+
+    Shapes: ``tensor`` is (fan_out, fan_in), or (fan_out, fan_in, \*kernel) for a convolution; it is
+    returned.
+
+    Raises:
+        TypeError: if ``tensor`` is not a floating-point tensor, ``a`` not a number, or
+            ``generator`` not a ``torch.Generator``.
+        ValueError: if ``tensor`` has fewer than 2 dimensions or no element, or if ``mode`` or
+            ``nonlinearity`` is unknown.
+
+    Source: He et al. (2015), section 2.2.
 
     >>> w = kaiming_uniform_(torch.empty(100, 200), generator=torch.Generator().manual_seed(0))
     >>> bool(w.abs().max() <= math.sqrt(6 / 200))
@@ -135,9 +186,17 @@ def kaiming_normal_(
     tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu",
     generator: Generator | None = None
 ) -> Tensor:  # fmt: skip
-    r"""Fill a weight in place from :math:`N(0, \sigma^2)`, :math:`\sigma^2 = 2/((1+a^2) n_{in})`.
+    r"""Fill a weight in place from a normal distribution that makes up for a ReLU.
 
-    Shapes, arguments, errors as :func:`kaiming_uniform_`. Source: He et al. (2015), equation 10.
+    .. math::
+        W \sim N(0, \sigma^2), \qquad
+        \sigma^2 = \frac{2}{(1 + a^2)\,n_\text{in}}
+
+    A ReLU sets half of a symmetric signal to 0; the 2 makes up for that.
+
+    Shapes, arguments and errors: as for :func:`kaiming_uniform_`.
+
+    Source: He et al. (2015), equation 10.
 
     >>> w = kaiming_normal_(torch.empty(300, 500), generator=torch.Generator().manual_seed(0))
     >>> print(f"{w.std():.3f}, expected {math.sqrt(2 / 500):.3f}")
@@ -147,11 +206,23 @@ def kaiming_normal_(
 
 
 def lecun_uniform_(tensor: Tensor, generator: Generator | None = None) -> Tensor:
-    r"""Fill a weight in place from :math:`U(-r, r)` with :math:`r = \sqrt{3/n_{in}}`.
+    r"""Fill a weight in place from a uniform distribution that keeps the forward signal steady.
 
-    Shapes and errors as :func:`xavier_uniform_`. Many libraries call this a variance scaling of
-    scale 1; it is not He initialization, which needs scale 2.
-    Source: LeCun et al. (1998), equation 16.
+    .. math::
+        W \sim U(-r, r), \qquad r = \sqrt{\frac{3}{n_\text{in}}}
+
+    Many libraries call this a variance scaling of scale 1. It is not He initialization, which needs
+    scale 2.
+
+    Shapes: ``tensor`` is (fan_out, fan_in), or (fan_out, fan_in, \*kernel) for a convolution; it is
+    returned.
+
+    Raises:
+        TypeError: if ``tensor`` is not a floating-point tensor, or ``generator`` not a
+            ``torch.Generator``.
+        ValueError: if ``tensor`` has fewer than 2 dimensions or no element.
+
+    Source: LeCun et al. (1998), Efficient BackProp.
 
     >>> w = lecun_uniform_(torch.empty(100, 200), generator=torch.Generator().manual_seed(0))
     >>> bool(w.abs().max() <= math.sqrt(3 / 200))
@@ -161,10 +232,16 @@ def lecun_uniform_(tensor: Tensor, generator: Generator | None = None) -> Tensor
 
 
 def lecun_normal_(tensor: Tensor, generator: Generator | None = None) -> Tensor:
-    r"""Fill a weight in place from :math:`N(0, \sigma^2)` with :math:`\sigma^2 = 1/n_{in}`.
+    r"""Fill a weight in place from a normal distribution that keeps the forward signal steady.
 
-    Shapes and errors as :func:`xavier_uniform_`. It is the start that SELU needs.
-    Source: LeCun et al. (1998), equation 16; Klambauer et al. (2017), section 2.
+    .. math::
+        W \sim N(0, \sigma^2), \qquad \sigma^2 = \frac{1}{n_\text{in}}
+
+    It is the start that SELU needs.
+
+    Shapes and errors: as for :func:`lecun_uniform_`.
+
+    Source: LeCun et al. (1998), Efficient BackProp; Klambauer et al. (2017) for SELU.
 
     >>> w = lecun_normal_(torch.empty(300, 400), generator=torch.Generator().manual_seed(0))
     >>> print(f"{w.std():.3f}, expected {math.sqrt(1 / 400):.3f}")
@@ -177,10 +254,22 @@ def lecun_normal_(tensor: Tensor, generator: Generator | None = None) -> Tensor:
 def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = None) -> Tensor:
     r"""Fill a weight in place with a random (semi-)orthogonal matrix times ``gain``.
 
-    With at most as many rows as columns, :math:`WW^\top = g^2 I`; otherwise
-    :math:`W^\top W = g^2 I`. A tensor of more dimensions is treated as (fan_out, the rest).
-    Shapes and errors as :func:`xavier_uniform_`; float16 and bfloat16 raise a ``TypeError``.
-    Source: Saxe et al. (2014), section 3.
+    .. math::
+        W W^\top &= g^2 I && \text{if rows} \le \text{columns} \\
+        W^\top W &= g^2 I && \text{otherwise}
+
+    A square matrix of this kind changes the length of a vector by the factor :math:`g`, and so does
+    a product of many.
+
+    Shapes: ``tensor`` is (fan_out, fan_in). One of more dimensions is treated as (fan_out, all
+    others). It is returned.
+
+    Raises:
+        TypeError: if ``tensor`` is not float32 or float64, ``gain`` not a number, or ``generator``
+            not a ``torch.Generator``.
+        ValueError: if ``tensor`` has fewer than 2 dimensions or no element.
+
+    Source: Saxe et al. (2014).
 
     >>> w = orthogonal_(torch.empty(3, 5), generator=torch.Generator().manual_seed(0))
     >>> torch.allclose(w @ w.T, torch.eye(3), atol=1e-6)
@@ -206,17 +295,28 @@ def lsuv_(
     model: nn.Module, X: Tensor, *, tolerance: float = 0.1, max_iterations: int = 10,
     generator: Generator | None = None
 ) -> nn.Module:  # fmt: skip
-    """Layer-sequential unit variance: orthonormal weights, then unit output variance on ``X``.
+    r"""Start each linear layer with an orthonormal weight, scaled to unit output variance on ``X``.
 
-    Every ``nn.Linear`` of ``model`` gets an orthonormal weight and a bias of 0. Then, layer by
-    layer in the order of the forward pass, the weight is divided by the standard deviation of the
-    layer's output on the batch, until the variance is within ``tolerance`` of 1. The pass is in
-    evaluation mode; of a layer that is used twice, the first use counts. Returns ``model``.
+    LSUV is short for layer-sequential unit variance. Every ``nn.Linear`` of ``model`` gets an
+    orthonormal weight and a bias of 0. Then, layer by layer in the order of the forward pass, the
+    weight is divided by the standard deviation of the layer's output :math:`B`,
 
-    Shapes: ``X`` is one batch as ``model`` takes it, (batch, features). Raises a ``TypeError`` for
-    an ``X`` of integers; a ``ValueError`` if ``X`` is empty or not finite, or if ``model`` has no
-    linear layer, two that share one weight, one that it never calls, one with constant output, or
-    one that ``max_iterations`` do not bring within ``tolerance``; then ``model`` is as before.
+    .. math::
+        W \leftarrow W / \sqrt{\operatorname{Var}(B)},
+
+    until that variance is within ``tolerance`` of 1. The pass is in evaluation mode. Of a layer
+    that is used twice, the first use counts. If the function raises an error, ``model`` is as it
+    was before.
+
+    Shapes: ``X`` is one batch as ``model`` takes it, such as (batch, features); ``model`` is
+    returned.
+
+    Raises:
+        TypeError: if ``model`` is not a module, or ``X`` not a floating-point tensor.
+        ValueError: if ``X`` is empty or not finite; if ``model`` has no linear layer, two that
+            share one weight, or one that it never calls; or if an output is constant, or not within
+            ``tolerance`` after ``max_iterations`` divisions.
+
     Source: Mishkin & Matas (2016), algorithm 1.
 
     >>> generator = torch.Generator().manual_seed(0)

@@ -1,7 +1,4 @@
-"""Losses, as means over the batch unless ``reduction`` is ``"sum"`` or ``"none"``, from logits.
-
-They raise a ``TypeError`` for integers, a ``ValueError`` for shapes or labels that do not fit.
-"""
+"""Losses, from logits: means over the batch unless ``reduction`` is ``"sum"`` or ``"none"``."""
 
 import torch
 from torch import Tensor
@@ -21,11 +18,28 @@ __all__ += ["margin_ranking_loss"]
 def cross_entropy(
     input: Tensor, target: Tensor, *, reduction: str = "mean", label_smoothing: float = 0.0
 ) -> Tensor:
-    r"""Return the mean of :math:`-\sum q_k \log p_k`, :math:`\log p_k = z_k - \log\sum_j e^{z_j}`.
+    r"""Return the mean cross-entropy between the targets and the softmax of the logits.
 
-    :math:`q` is 1 at the label, or the given probabilities; ``label_smoothing`` is the share of a
-    uniform distribution mixed in. Shapes: logits (batch, classes); labels (batch,), or
-    probabilities (batch, classes). Source: Szegedy et al. (2016), section 7.
+    .. math::
+        L = -\sum_k q_k \log p_k, \qquad
+        \log p_k = z_k - \log \sum_j e^{z_j}
+
+    :math:`z` are the logits of one row. :math:`q` is 1 at its label and 0 elsewhere, or the
+    probabilities that you give. ``label_smoothing`` is the share :math:`\epsilon` of a uniform
+    distribution over the :math:`K` classes that is mixed in:
+
+    .. math::
+        q_k \leftarrow (1 - \epsilon)\,q_k + \epsilon / K
+
+    Shapes: ``input`` are logits (batch, classes). ``target`` are integer labels (batch,) or
+    probabilities (batch, classes). The result is a scalar, or (batch,) with ``reduction="none"``.
+
+    Raises:
+        TypeError: if ``input`` is not a floating-point tensor, or ``target`` not a tensor.
+        ValueError: if the shapes do not fit, the batch is empty, a label is not in [0, classes),
+            ``label_smoothing`` is outside [0, 1], or ``reduction`` is unknown.
+
+    Source: Szegedy et al. (2016), section 7, for label smoothing.
 
     >>> cross_entropy(torch.zeros(2, 10), torch.tensor([3, 4]))
     tensor(2.3026)
@@ -51,9 +65,24 @@ def cross_entropy(
 def binary_cross_entropy_with_logits(
     input: Tensor, target: Tensor, *, reduction: str = "mean"
 ) -> Tensor:
-    r"""Return the mean of :math:`-y \log p - (1 - y) \log(1 - p)`, :math:`p = 1/(1 + e^{-z})`.
+    r"""Return the mean cross-entropy between targets of 0 or 1 and the logistic function of the
+    logits.
 
-    Shapes: any, both alike. Source: Goodfellow et al. (2016), section 6.2.2.2.
+    .. math::
+        L = -y \log p - (1 - y) \log(1 - p), \qquad
+        p = \frac{1}{1 + e^{-z}}
+
+    It is computed from the logit :math:`z` without overflow. A target between 0 and 1 is a
+    probability.
+
+    Shapes: any, ``input`` and ``target`` alike; the result is a scalar, or has this shape with
+    ``reduction="none"``.
+
+    Raises:
+        TypeError: if one of them is not a floating-point tensor.
+        ValueError: if they are empty or of two shapes, or if ``reduction`` is unknown.
+
+    Source: Goodfellow et al. (2016), section 6.2.2.2.
 
     >>> binary_cross_entropy_with_logits(torch.zeros(2), torch.tensor([0.0, 1.0]))
     tensor(0.6931)
@@ -67,10 +96,22 @@ def binary_cross_entropy_with_logits(
 def margin_ranking_loss(
     input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0, *, reduction: str = "mean"
 ) -> Tensor:
-    r"""Return the mean of :math:`\max(0, m - y (x_1 - x_2))`, 0 where the order is right by ``m``.
+    r"""Return the mean shortfall of the difference of two scores from a margin.
 
-    ``target`` :math:`y` is 1 where :math:`x_1` should be the larger, else -1. Shapes: any, all
-    alike. Source: Collobert & Weston (2008), section 4.
+    .. math::
+        L = \max\bigl(0,\; m - y\,(x_1 - x_2)\bigr)
+
+    ``target``, :math:`y`, is 1 where :math:`x_1` should be the larger, and -1 where :math:`x_2`
+    should. The loss is 0 where the order is right by the ``margin`` :math:`m` at least.
+
+    Shapes: any, all three alike; the result is a scalar, or has this shape with
+    ``reduction="none"``.
+
+    Raises:
+        TypeError: if one of them is not a floating-point tensor, or ``margin`` not a number.
+        ValueError: if they are empty or of several shapes, or if ``reduction`` is unknown.
+
+    Source: Collobert & Weston (2008).
 
     >>> margin_ranking_loss(torch.tensor([3.0]), torch.tensor([2.5]), torch.ones(1), margin=1.0)
     tensor(0.5000)
@@ -81,10 +122,23 @@ def margin_ranking_loss(
 
 
 def contrastive_loss(distance: Tensor, different: Tensor, margin: float = 1.0) -> Tensor:
-    r"""Return the mean of :math:`(1 - y)\,d^2/2 + y \max(0, m - d)^2/2`.
+    r"""Return the mean contrastive loss of pairs: equal ones attract, different ones repel.
 
-    ``different`` :math:`y` is 0 for a pair of one class, which attracts, and 1 for a pair of two,
-    which repels up to :math:`m`. Shapes: any, both alike. Source: Hadsell et al. (2006), eq. 4.
+    .. math::
+        L = \tfrac12\,(1 - y)\,d^2 + \tfrac12\,y\,\max(0,\, m - d)^2
+
+    ``different``, :math:`y`, is 0 for a pair of one class and 1 for a pair of two. Different ones
+    repel up to the distance :math:`m`, the ``margin``, and no further.
+
+    Shapes: ``distance`` is any, the distance :math:`d` of each pair; ``different`` has the same.
+    The result is a scalar.
+
+    Raises:
+        TypeError: if ``distance`` is not a floating-point tensor, or ``different`` not a tensor.
+        ValueError: if they are empty or of two shapes, if ``different`` holds anything but 0 and 1,
+            or if ``margin`` is not above 0.
+
+    Source: Hadsell et al. (2006), equation 4.
 
     >>> contrastive_loss(torch.tensor([0.5, 0.75]), torch.tensor([0, 1]), margin=1.0)
     tensor(0.0781)

@@ -1,6 +1,9 @@
 r"""Learning-rate schedules: each is a rule for the rate :math:`\eta_t` after :math:`t` steps.
 
-Drop-in for ``torch.optim.lr_scheduler``: torch's classes step and keep the state, the rule is here.
+They are drop-in replacements for those of ``torch.optim.lr_scheduler``: torch's classes count the
+steps and keep the state, and the rule is here. A step is one call of ``scheduler.step()``. You
+choose whether that is an epoch or a batch, and give all settings in that unit. :math:`\eta_0` is
+the rate of the optimizer, one for each of its parameter groups.
 """
 
 import math
@@ -46,9 +49,22 @@ class _Chainable(theirs.LRScheduler):
 
 
 class PiecewiseConstantLR(theirs.LRScheduler):
-    r""":math:`\eta_t` = ``values[i]`` with :math:`i` the number of ``milestones`` up to :math:`t`.
+    r"""Set the rate to one of several constants, which change at given steps.
 
-    The values are the rates themselves, the same in all groups.
+    .. math::
+        \eta_t = \text{values}[i], \qquad i = \#\{\, m \in \text{milestones} : m \le t \,\}
+
+    The values are the rates themselves, the same in all groups; the optimizer's own rate is not
+    used.
+
+    Shapes: ``milestones`` are n steps in ascending order, ``values`` are n + 1 rates.
+
+    Raises:
+        TypeError: if a milestone is not an int, or if a value is not a number.
+        ValueError: if the milestones do not grow or are below 1, if there are not n + 1 values, or
+            if a value is negative.
+
+    Source: He et al. (2016), section 4.2, are one example of many: a tenth of the rate twice.
 
     >>> PiecewiseConstantLR(torch.optim.SGD([torch.zeros(1)]), [50], [0.1, 0.001]).get_last_lr()
     [0.1]
@@ -72,7 +88,21 @@ class PiecewiseConstantLR(theirs.LRScheduler):
 
 
 class ExponentialLR(_Chainable):
-    r""":math:`\eta_t = \eta_0 \gamma^t`; :math:`\eta_0 10^{-t/r}` is ``gamma = 10 ** (-1 / r)``.
+    r"""Multiply the rate by ``gamma`` after each step.
+
+    .. math::
+        \eta_t = \eta_0\,\gamma^t
+
+    To divide the rate by 10 in every :math:`r` steps, :math:`\eta_0\,10^{-t/r}`, pass ``gamma = 10
+    ** (-1 / r)``.
+
+    Shapes: ``t`` counts steps, epochs or batches; each group keeps its own :math:`\eta_0`.
+
+    Raises:
+        TypeError: if ``gamma`` is not a number.
+        ValueError: if ``gamma`` is not above 0.
+
+    Source: Senior et al. (2013).
 
     >>> ExponentialLR(torch.optim.SGD([torch.zeros(1)]), gamma=0.5).factor(3)
     0.125
@@ -88,9 +118,20 @@ class ExponentialLR(_Chainable):
 
 
 class PowerLR(_Chainable):
-    r""":math:`\eta_t = \eta_0 (1 + t/r)^{-c}`: fast at first, then slower and slower.
+    r"""Let the rate fall as a power of the number of steps: fast at first, then slower and slower.
 
-    Source: Senior et al. (2013), section 3.2.
+    .. math::
+        \eta_t = \frac{\eta_0}{(1 + t/r)^c}
+
+    With ``c=1`` the rate is a half after ``r`` steps, and a third after ``2 * r``.
+
+    Shapes: ``r`` is a number of steps, epochs or batches; ``c`` has no unit.
+
+    Raises:
+        TypeError: if ``r`` or ``c`` is not a number.
+        ValueError: if ``r`` is not above 0, or if ``c`` is negative.
+
+    Source: Senior et al. (2013).
 
     >>> PowerLR(torch.optim.SGD([torch.zeros(1)]), r=20).factor(20)
     0.5
@@ -108,9 +149,22 @@ class PowerLR(_Chainable):
 
 
 class CosineAnnealingLR(_Chainable):
-    r""":math:`\eta_t = \eta_{min} + \frac12 (\eta_0 - \eta_{min}) (1 + \cos(\pi t / T_{max}))`.
+    r"""Let the rate fall along half a cosine: slowly, then fast, then slowly again.
 
-    Source: Loshchilov & Hutter (2017), equation 5, without restarts.
+    .. math::
+        \eta_t = \eta_{min} + \tfrac12\,(\eta_0 - \eta_{min})\,
+            \bigl(1 + \cos(\pi\,t / T_{max})\bigr)
+
+    The rate is :math:`\eta_{min}` after ``T_max`` steps. There are no restarts: after more steps
+    than that it rises again.
+
+    Shapes: ``T_max`` is a number of steps, epochs or batches; ``eta_min`` is a rate.
+
+    Raises:
+        TypeError: if ``T_max`` or ``eta_min`` is not a number.
+        ValueError: if ``T_max`` is not above 0, or if ``eta_min`` is negative.
+
+    Source: Loshchilov & Hutter (2017), equation 5.
 
     >>> CosineAnnealingLR(torch.optim.SGD([torch.zeros(1)]), T_max=30).factor(30)
     0.0
@@ -128,12 +182,32 @@ class CosineAnnealingLR(_Chainable):
 
 
 class OneCycleLR(theirs.OneCycleLR):
-    r"""Up to ``max_lr`` in the first ``pct_start`` of all steps, then down to almost nothing.
+    r"""Let the rate rise to ``max_lr``, then fall to almost nothing: one cycle for the whole run.
 
-    A phase leads from :math:`a` to :math:`b` as :math:`b + (a - b) (1 + \cos \pi p) / 2`, or
-    ``"linear"`` :math:`a + (b - a) p`, where :math:`p` is the share of it that is done; momentum
-    (Adam's first beta) goes the other way. It starts at ``max_lr / div_factor``, and ends at that
-    divided by ``final_div_factor``. Source: Smith & Topin (2018), section 3.
+    The rate starts at ``max_lr / div_factor``. It reaches ``max_lr`` after the share ``pct_start``
+    of all steps, and ends at its first value divided by ``final_div_factor``. A phase leads from
+    :math:`a` to :math:`b`, where :math:`p` is the share of the phase that is done:
+
+    .. math::
+        \eta &= b + \tfrac12\,(a - b)\,(1 + \cos \pi p)
+            && \text{for "cos"} \\
+        \eta &= a + (b - a)\,p
+            && \text{for "linear"}
+
+    With ``cycle_momentum`` the momentum (the first beta of Adam) goes the other way, from
+    ``max_momentum`` to ``base_momentum`` and back. ``three_phase`` falls to the first rate as
+    slowly as it rose, and then to the last.
+
+    Shapes: one step is one batch. Give their number as ``total_steps``, or as ``epochs`` and
+    ``steps_per_epoch``. Rates and momenta are numbers, or lists with one number for each group.
+
+    Raises:
+        TypeError: if a setting is not a number.
+        ValueError: if the number of steps is not given, if a rate is negative, if ``pct_start`` is
+            outside [0, 1], if a factor is not above 0, if ``anneal_strategy`` is unknown, if the
+            optimizer has no momentum to cycle, or at a step after the last.
+
+    Source: Smith & Topin (2018).
 
     >>> sgd = torch.optim.SGD([torch.zeros(1)], momentum=0.9)
     >>> OneCycleLR(sgd, 1.0, total_steps=9, div_factor=4).get_last_lr()
@@ -186,10 +260,29 @@ class OneCycleLR(theirs.OneCycleLR):
 
 
 class ReduceLROnPlateau(theirs.ReduceLROnPlateau):
-    """Multiply the rate by ``factor`` after more than ``patience`` steps without a better metric.
+    r"""Multiply the rate by ``factor`` after more than ``patience`` steps without a better metric.
 
-    Better by more than ``threshold``: a share of the best (``"rel"``) or a difference (``"abs"``).
-    In the ``cooldown`` steps after a cut none is counted; a cut of less than ``eps`` is left out.
+    A value counts as better if it beats the best so far by more than ``threshold``. That is a share
+    of the best (``"rel"``) or a difference (``"abs"``). For ``mode="min"``, with threshold
+    :math:`\tau`:
+
+    .. math::
+        \text{value} &< (1 - \tau)\,\text{best}
+            && \text{for "rel"} \\
+        \text{value} &< \text{best} - \tau
+            && \text{for "abs"}
+
+    In the ``cooldown`` steps after a cut no step is counted. The rate does not fall below
+    ``min_lr``, and a cut of ``eps`` or less is left out.
+
+    Shapes: ``patience`` and ``cooldown`` are numbers of calls of :meth:`step`, usually epochs.
+
+    Raises:
+        TypeError: if a setting is of another type.
+        ValueError: if ``mode`` or ``threshold_mode`` is unknown, if ``factor`` is outside [0, 1),
+            or if another setting is negative.
+
+    Source: Senior et al. (2013).
 
     >>> plateau = ReduceLROnPlateau(torch.optim.SGD([torch.zeros(1)], lr=1.0), patience=1)
     >>> [plateau.step(loss) or plateau.get_last_lr() for loss in (3.0, 2.0, 2.0, 2.0)]
@@ -212,7 +305,7 @@ class ReduceLROnPlateau(theirs.ReduceLROnPlateau):
                          min_lr, eps)  # fmt: skip
 
     def step(self, metrics: float) -> None:
-        """Take the value that was measured; cut the rate if that was one too many."""
+        """Take the value that was measured, and cut the rate if that was one bad value too many."""
         value, up = float(metrics), 1 if self.mode == "max" else -1
         relative = self.threshold_mode == "rel"
         bar = self.best * (1 + up * self.threshold) if relative else self.best + up * self.threshold
@@ -234,11 +327,26 @@ class ReduceLROnPlateau(theirs.ReduceLROnPlateau):
 def lr_range_test(
     model: nn.Module, optimizer: Optimizer, loss_fn: Callable, loader: Iterable, low: float = 1e-6,
     high: float = 10.0, num_steps: int = 100) -> tuple[list[float], list[float]]:  # fmt: skip
-    """Train with rates that grow by equal factors from ``low`` to ``high``: return rates, losses.
+    r"""Train with rates that grow from ``low`` to ``high``, and return the rates and the losses.
 
-    ``losses[i]`` is measured before the step with ``rates[i]``. It ends at a loss above four times
-    the best, or not finite (left out; a ValueError if the first). Model, optimizer, gradients,
-    modes, random states are put back. Choose a rate well below the one with the lowest loss.
+    .. math::
+        \eta_i = \text{low} \cdot (\text{high} / \text{low})^{\,i / (N - 1)},
+            \qquad i = 0, \dots, N - 1
+
+    ``losses[i]`` is measured before the step with ``rates[i]``. The test ends after ``num_steps``
+    steps, or earlier: at a loss above four times the best one, or at one that is not finite, which
+    is left out. Then everything is put back as it was: the model and its modes, gradients,
+    optimizer, the order of the batches and the random state. Plot the two lists, and choose a rate
+    well below the one with the lowest loss.
+
+    Shapes: ``loader`` gives tuples ``(*inputs, target)``, as often as needed; one step is one
+    batch. Both lists have at most ``num_steps`` numbers.
+
+    Raises:
+        TypeError: if an argument is of another type.
+        ValueError: if ``low`` is not above 0, ``high`` is not above ``low``, ``num_steps`` is below
+            2, the loader gives no batch, or the first loss is not finite.
+
     Source: Smith (2017), section 3.3.
 
     >>> model, batch = nn.Linear(2, 1), (torch.ones(4, 2), torch.ones(4, 1))

@@ -36,11 +36,20 @@ def _labels(input: Tensor, target: Tensor) -> Tensor:
 
 
 def accuracy(input: Tensor, target: Tensor) -> float:
-    """Return the share of rows in [0, 1] whose predicted label is the target.
+    r"""Return the share of rows in [0, 1] whose predicted label is the target.
 
-    Shapes: ``input`` logits (batch, classes) or labels (batch,); ``target`` labels (batch,). Raises
-    a ``TypeError`` for what is no tensor; a ``ValueError`` for shapes that do not fit, an empty
-    batch, NaN logits or floating labels.
+    .. math::
+        \text{accuracy} = \frac{\#\{\, i : \hat y_i = y_i \,\}}{N}
+
+    The predicted label of a row of logits is the class of the largest one.
+
+    Shapes: ``input`` are logits (batch, classes) or labels (batch,), and ``target`` are labels
+    (batch,); the result is a number.
+
+    Raises:
+        TypeError: if ``input`` or ``target`` is not a tensor.
+        ValueError: if shapes do not fit, if the batch is empty, if logits are not finite or of a
+            single class, if labels are not integers, or if a target is not in [0, classes).
 
     >>> accuracy(torch.tensor([[2.0, 1.0], [0.0, 3.0]]), torch.tensor([0, 0]))
     0.5
@@ -49,10 +58,21 @@ def accuracy(input: Tensor, target: Tensor) -> float:
 
 
 def confusion_matrix(input: Tensor, target: Tensor, num_classes: int | None = None) -> Tensor:
-    """Count rows by (true label, predicted label).
+    r"""Count the rows by their true label and their predicted label.
 
-    Shapes and errors as :func:`accuracy`; returns (num_classes, num_classes), int64, with one row
-    for each true class. ``num_classes`` is taken from the arguments when ``None``.
+    .. math::
+        M_{jk} = \#\{\, i : y_i = j,\ \hat y_i = k \,\}
+
+    So the diagonal counts the rows that are right, and a row of the matrix is a true class.
+    ``num_classes`` is found from the arguments when ``None``.
+
+    Shapes: ``input`` and ``target`` as for :func:`accuracy`; the result is (num_classes,
+    num_classes), int64.
+
+    Raises:
+        TypeError: if ``input`` or ``target`` is not a tensor, or ``num_classes`` not an int.
+        ValueError: as for :func:`accuracy`; also if a label is negative, or not below
+            ``num_classes``.
 
     >>> confusion_matrix(torch.tensor([0, 1, 1]), torch.tensor([0, 0, 1]))
     tensor([[1, 1],

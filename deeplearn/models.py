@@ -22,18 +22,28 @@ def mlp(
     sizes: Sequence[int], activation: _Make = ELU, init_: _Init = kaiming_normal_, *,
     batch_norm: bool = False, dropout: float = 0.0, generator: Generator | None = None
 ) -> nn.Sequential:  # fmt: skip
-    """Build a multilayer perceptron: affine maps with an activation between them.
+    r"""Build a multilayer perceptron: affine maps with an activation between them.
+
+    .. math::
+        h_i = f(W_i h_{i-1} + b_i), \qquad h_0 = x, \qquad
+        y = W h_n + b
 
     ``sizes`` are the numbers of inputs, of units of each hidden layer, and of outputs. Layers are
-    named ``hidden1, batch_norm1, activation1, dropout1, …, output``; the output has no activation.
-    ``activation`` is called once for each hidden layer, for example ``ELU`` or
-    ``lambda: LeakyReLU(0.2)``. ``init_(weight, generator=generator)`` fills every weight; biases
-    start at 0. With ``batch_norm`` the affine map in front has no bias: the batch mean removes it.
-    ``dropout`` is the fraction dropped after each hidden activation.
+    named ``hidden1, batch_norm1, activation1, dropout1, …, output``, and the output has no
+    activation. ``activation`` is called once for each hidden layer: pass ``ELU``, or ``lambda:
+    LeakyReLU(0.2)``. ``init_(weight, generator=generator)`` fills every weight, and biases start at
+    0. With ``batch_norm`` the affine map in front of it has no bias, since the batch mean removes
+    it. ``dropout`` is the fraction dropped after each hidden activation.
 
-    Shapes: (batch, sizes[0]) to (batch, sizes[-1]). Raises a ``TypeError`` if ``activation`` or
-    ``init_`` cannot be called, a ``ValueError`` for fewer than two sizes, a size below 1, or
-    ``dropout`` outside [0, 1).
+    Shapes: (batch, sizes[0]) to (batch, sizes[-1]).
+
+    Raises:
+        TypeError: if ``sizes`` is not a sequence of ints, if ``activation`` or ``init_`` cannot be
+            called, or if ``activation`` makes no layer.
+        ValueError: if there are fewer than two sizes, if a size is below 1, or if ``dropout`` is
+            outside [0, 1).
+
+    Source: Rumelhart et al. (1986).
 
     >>> import torch
     >>> model = mlp([784, 300, 100, 10])
@@ -65,10 +75,22 @@ def mlp(
 class ResidualMLP(nn.Module):
     r"""A perceptron of ``depth`` hidden layers, each but the first added to its own input.
 
-    :math:`h_1 = f(W_1 x + b_1)` and :math:`h_i = h_{i-1} + f(W_i h_{i-1} + b_i)`, so that the
-    gradient of :math:`h_i` reaches :math:`h_{i-1}` whatever the weights. Layers are named and
-    filled as :func:`mlp`'s; then each :math:`W_i`, i > 1, is divided by √depth, or the signal would
-    grow with each sum. Shapes: (batch, num_inputs) to (batch, num_outputs). Errors as :func:`mlp`.
+    .. math::
+        h_1 &= f(W_1 x + b_1) \\
+        h_i &= h_{i-1} + f(W_i h_{i-1} + b_i), \qquad i > 1 \\
+        y &= W h_n + b
+
+    So the gradient of :math:`h_i` reaches :math:`h_{i-1}` whatever the weights. Layers are named
+    and filled as those of :func:`mlp`. Then each :math:`W_i` with :math:`i > 1` is divided by
+    :math:`\sqrt{\text{depth}}`, or the signal would grow with each sum.
+
+    Shapes: (batch, num_inputs) to (batch, num_outputs).
+
+    Raises:
+        TypeError: if a size is not an int, if ``activation`` or ``init_`` cannot be called, or if
+            ``activation`` makes no layer.
+        ValueError: if a size is below 1.
+
     Source: He et al. (2016), section 3.1; Hanin & Rolnick (2018) for the scale.
 
     >>> model = ResidualMLP(784, width=100, depth=50, num_outputs=10)

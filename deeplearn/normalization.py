@@ -58,16 +58,31 @@ def batch_norm(
     weight: Tensor | None = None, bias: Tensor | None = None, training: bool = False,
     momentum: float = 0.1, eps: float = 1e-05
 ) -> Tensor:  # fmt: skip
-    r"""Return :math:`\gamma\,(x - \mu)/\sqrt{\sigma^2 + \epsilon} + \beta`, unit by unit.
+    r"""Give each unit mean 0 and variance 1 over the batch, then a scale and a shift that are
+    learned.
 
-    While training, :math:`\mu` and the biased :math:`\sigma^2` come from the batch, and the running
-    statistics move towards them in place: ``running += momentum * (batch - running)``, the variance
-    with its unbiased estimate. Otherwise the running statistics are used. ``momentum`` is one minus
-    the decay that other libraries call momentum.
+    .. math::
+        y = \gamma\,\frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} + \beta
 
-    Shapes: ``input`` (batch, units) or (batch, units, length); all other tensors (units,). Raises a
-    ``TypeError`` for integers; a ``ValueError`` for shapes that do not fit, running statistics
-    missing in evaluation, or a training batch with a single value per unit.
+    With ``training=True`` the mean :math:`\mu` and the biased variance :math:`\sigma^2` come from
+    the batch. The running statistics, if given, move towards them in place:
+
+    .. math::
+        \text{running} \leftarrow (1 - m)\,\text{running} + m\,\text{batch}
+
+    The running variance takes the unbiased estimate. With ``training=False`` the running statistics
+    take the place of :math:`\mu` and :math:`\sigma^2`. ``momentum``, :math:`m`, is one minus the
+    decay that other libraries call momentum. ``weight`` is :math:`\gamma` and ``bias`` is
+    :math:`\beta`; without them they are 1 and 0.
+
+    Shapes: ``input`` is (batch, units) or (batch, units, length), and the output has the same; all
+    other tensors are (units,).
+
+    Raises:
+        TypeError: if ``input`` is not a floating-point tensor, or ``eps`` not a number.
+        ValueError: if shapes do not fit, if ``eps`` is not above 0, if running statistics are
+            missing in evaluation, or if a training batch has a single value per unit.
+
     Source: Ioffe & Szegedy (2015), algorithms 1 and 2.
 
     >>> batch_norm(torch.tensor([[1.0], [3.0]]), None, None, training=True)
@@ -108,9 +123,20 @@ def batch_norm(
 class BatchNorm1d(nn.Module):
     """:func:`batch_norm` as a layer that keeps its two parameters and its running statistics.
 
-    ``affine=False`` leaves both parameters out, ``bias=False`` only the second. ``momentum=None``
-    averages over all batches seen. State keys are torch's: ``weight, bias, running_mean,
-    running_var, num_batches_tracked``. Source: Ioffe & Szegedy (2015).
+    The layer uses the batch's statistics after ``model.train()``, and the running ones after
+    ``model.eval()``. ``affine=False`` leaves both parameters out, ``bias=False`` only the second.
+    ``momentum=None`` averages over all batches seen. ``track_running_stats=False`` keeps no running
+    statistics, so the batch's are always used. The state keys are torch's: ``weight, bias,
+    running_mean, running_var, num_batches_tracked``.
+
+    Shapes: (batch, num_features) or (batch, num_features, length), and the output has the same.
+
+    Raises:
+        TypeError: if a setting is of another type.
+        ValueError: if ``num_features`` is below 1, ``eps`` is not above 0, or ``momentum`` is
+            outside [0, 1]; when the layer is called, as for :func:`batch_norm`.
+
+    Source: Ioffe & Szegedy (2015), section 3.
 
     >>> layer = BatchNorm1d(3)
     >>> layer(torch.tensor([[0.0, 1.0, 2.0], [2.0, 1.0, 0.0]])).shape
@@ -155,16 +181,27 @@ class BatchNorm1d(nn.Module):
 def fold_batch_norm(linear: nn.Linear, batch_norm: nn.Module) -> nn.Linear:
     r"""Return a new linear layer equal to ``batch_norm(linear(x))`` in evaluation mode.
 
-    With :math:`s = \gamma/\sqrt{\sigma^2 + \epsilon}` its weight is :math:`s W`, row by row, and
-    its bias :math:`s (b - \mu) + \beta`. Shapes: ``linear`` (inputs, units), ``batch_norm``
-    (units,). Raises a ``TypeError`` for other classes than ``nn.Linear`` and ``BatchNorm1d``, ours
-    or torch's; a ``ValueError`` for unequal sizes or no running statistics.
+    .. math::
+        s &= \gamma / \sqrt{\sigma^2 + \epsilon} \\
+        W' &= \operatorname{diag}(s)\,W \\
+        b' &= s\,(b - \mu) + \beta
 
-    Source: Ioffe & Szegedy (2015), algorithm 2, steps 9 to 11.
+    In evaluation mode batch normalization is an affine map, so both layers together are one. The
+    two layers that you pass are not changed.
 
-    >>> folded = fold_batch_norm(nn.Linear(4, 3), BatchNorm1d(3))
-    >>> folded
-    Linear(in_features=4, out_features=3, bias=True)
+    Shapes: ``linear`` maps inputs to units, ``batch_norm`` has that many ``num_features``; the
+    result maps inputs to units.
+
+    Raises:
+        TypeError: if ``linear`` is not an ``nn.Linear``, or ``batch_norm`` not a ``BatchNorm1d``,
+            ours or torch's.
+        ValueError: if the sizes differ, or if ``batch_norm`` keeps no running statistics.
+
+    Source: Ioffe & Szegedy (2015), algorithm 2.
+
+    >>> linear, norm, x = nn.Linear(4, 3), BatchNorm1d(3).eval(), torch.ones(2, 4)
+    >>> torch.allclose(fold_batch_norm(linear, norm)(x), norm(linear(x)), atol=1e-6)
+    True
     """
     check_type("linear", linear, nn.Linear)
     if not isinstance(batch_norm, BatchNorm1d | nn.BatchNorm1d):

@@ -1,7 +1,12 @@
 r"""Optimizers, in order of growing complexity: each is one method, ``update``, its equation.
 
-Drop-in for ``torch.optim``: the same arguments and state keys, so that torch's learning-rate
-schedulers work and a ``state_dict`` moves either way in mid-training.
+They are drop-in replacements for those of ``torch.optim``. They take the same arguments and keep
+the same state keys, so torch's learning-rate schedulers work, and a ``state_dict`` moves either way
+in the middle of training.
+
+In all equations :math:`\theta` is a parameter, :math:`g` its gradient, :math:`\eta` the learning
+rate ``lr`` and :math:`\epsilon` a small number, ``eps``. Squares, roots and quotients are
+elementwise. Each state tensor has the shape of its parameter.
 """
 
 import inspect
@@ -42,11 +47,22 @@ def _check(settings: dict) -> None:
 
 
 class Optimizer(torch.optim.Optimizer):
-    """The loop over groups and parameters that all share: ``update`` each that has a gradient.
+    r"""Base of all optimizers here: it calls ``update`` for each parameter that has a gradient.
 
-    ``weight_decay`` adds ``weight_decay * param`` to the gradient, the gradient of the penalty
-    ``weight_decay / 2 * ||param||²``. ``maximize`` climbs instead of descending. Raises a TypeError
-    for a sparse gradient; a ValueError without parameters, or for a bad setting in any group.
+    A subclass writes its equation as ``update``. The base adds two settings that most methods
+    share. ``weight_decay``, :math:`\lambda`, adds the gradient of the penalty
+    :math:`\tfrac{\lambda}{2} \|\theta\|^2` to the gradient. ``maximize`` turns the gradient around,
+    so that a step climbs instead of descending:
+
+    .. math::
+        g \leftarrow \pm\nabla_\theta L + \lambda\,\theta
+
+    Shapes: parameters of any shape; a state tensor has the shape of its parameter.
+
+    Raises:
+        TypeError: if ``params`` is a module or something else that holds no tensors, if a setting
+            is not a number, or, in ``step``, if a gradient is sparse.
+        ValueError: if ``params`` is empty, or if a setting of any group is out of its range.
     """
 
     # The state's tensors; are they there before the first step; does update() decay the weights?
@@ -61,7 +77,12 @@ class Optimizer(torch.optim.Optimizer):
         super().__init__(params, defaults)
 
     def add_param_group(self, param_group: dict) -> None:
-        """Add parameters with settings of their own; what is not set is as for the others."""
+        """Add parameters with settings of their own; what is not set is as for the others.
+
+        Raises:
+            ValueError: if a setting is out of its range, or if a parameter is already in another
+                group.
+        """
         _check({**self.defaults, **param_group})
         super().add_param_group(param_group)
         for param in self.param_groups[-1]["params"] if self.eager else ():
@@ -73,7 +94,13 @@ class Optimizer(torch.optim.Optimizer):
         state.update({"step": torch.tensor(0.0)} | {n: torch.full_like(param, start) for n in used})
 
     def load_state_dict(self, state_dict: dict) -> None:
-        """Take the state of an optimizer of the same kind, torch's included."""
+        """Take the state of an optimizer of the same kind; it may be torch's.
+
+        Raises:
+            ValueError: if the state is that of another kind of optimizer, uses ``amsgrad``,
+                decouples its weight decay where this optimizer does not (or the reverse), or holds
+                other groups.
+        """
         kind, names = type(self).__name__, inspect.signature(type(self)).parameters.keys()
         for group in state_dict["param_groups"]:
             cure = "load it into an optimizer of the kind that was saved"
@@ -87,7 +114,15 @@ class Optimizer(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor | None:
-        """Update every parameter once; ``closure`` computes the loss anew and is returned."""
+        """Update every parameter that has a gradient once, and return the loss of ``closure``, if
+        given.
+
+        ``closure`` takes no arguments. It computes the loss anew, calls ``backward`` and returns
+        the loss.
+
+        Raises:
+            TypeError: if a gradient is sparse.
+        """
         with torch.enable_grad():
             loss = None if closure is None else closure()
         for group in self.param_groups:
@@ -117,10 +152,25 @@ class Optimizer(torch.optim.Optimizer):
 class SGD(Optimizer):
     r"""Stochastic gradient descent, with momentum or Nesterov's accelerated gradient.
 
-    :math:`m \leftarrow \beta m + (1 - d) g`, :math:`\theta \leftarrow \theta - \eta m`; Nesterov:
-    :math:`\theta \leftarrow \theta - \eta (g + \beta m)`; with momentum :math:`\beta`, dampening
-    :math:`d`. The first step sets :math:`m = g`. The rate stays outside :math:`m`, as in torch: a
-    change acts at once. Source: Polyak (1964), eq. 9; Sutskever et al. (2013), section 2.
+    .. math::
+        m &\leftarrow \beta\,m + (1 - d)\,g \\
+        \theta &\leftarrow \theta - \eta\,m
+            && \text{momentum} \\
+        \theta &\leftarrow \theta - \eta\,(g + \beta\,m)
+            && \text{Nesterov}
+
+    Here :math:`\beta` is ``momentum`` and :math:`d` is ``dampening``. The first step sets :math:`m
+    = g`. With ``momentum=0`` there is no :math:`m`, and the step is :math:`-\eta\,g`. The learning
+    rate stays outside :math:`m`, as in torch, so a change of the rate acts at once.
+
+    Shapes: parameters of any shape; the state ``momentum_buffer`` has the parameter's shape.
+
+    Raises:
+        TypeError: if ``params`` holds no tensors, or if a setting is not a number.
+        ValueError: if ``params`` is empty; if ``lr``, ``momentum`` or ``weight_decay`` is negative;
+            or if ``nesterov`` is asked for without momentum or with dampening.
+
+    Source: Polyak (1964); Sutskever et al. (2013), section 2.
 
     >>> x = torch.tensor(1.0, requires_grad=True)
     >>> SGD([x], lr=0.1).step((x**2).backward), x.detach()
@@ -148,9 +198,21 @@ class SGD(Optimizer):
 class Adagrad(Optimizer):
     r"""Adagrad: the rate of a parameter shrinks with all gradients that it has had.
 
-    :math:`s \leftarrow s + g^2`, then :math:`\theta \leftarrow \theta - \eta g / (\sqrt s +
-    \epsilon)`; with ``lr_decay`` :math:`d`, :math:`\eta / (1 + (t - 1) d)` in place of
-    :math:`\eta`. Source: Duchi et al. (2011), section 1.
+    .. math::
+        s &\leftarrow s + g^2 \\
+        \theta &\leftarrow \theta
+            - \frac{\eta}{1 + (t - 1)\,d} \cdot \frac{g}{\sqrt{s} + \epsilon}
+
+    The sum :math:`s` starts at ``initial_accumulator_value``. :math:`d` is ``lr_decay``, which is 0
+    unless set, and :math:`t` counts steps from 1.
+
+    Shapes: parameters of any shape; the state ``sum`` has the parameter's shape.
+
+    Raises:
+        TypeError: if ``params`` holds no tensors, or if a setting is not a number.
+        ValueError: if ``params`` is empty, or if a setting is negative.
+
+    Source: Duchi et al. (2011).
 
     >>> x = torch.tensor(1.0, requires_grad=True)
     >>> Adagrad([x], lr=0.1).step((x**2).backward), x.detach()
@@ -176,9 +238,23 @@ class Adagrad(Optimizer):
 class RMSprop(Optimizer):
     r"""RMSprop: Adagrad that forgets, by an exponential average of the squared gradients.
 
-    :math:`v \leftarrow \alpha v + (1 - \alpha) g^2`, then :math:`\theta \leftarrow \theta - \eta g
-    / (\sqrt v + \epsilon)`. ``centered`` takes the square of the average gradient off :math:`v`;
-    ``momentum`` accumulates the quotient. Source: Tieleman & Hinton (2012); Graves (2013), eq. 38.
+    .. math::
+        v &\leftarrow \alpha\,v + (1 - \alpha)\,g^2 \\
+        \theta &\leftarrow \theta - \eta\,\frac{g}{\sqrt{v} + \epsilon}
+
+    ``centered`` keeps an average :math:`\bar g` of the gradients, too, and takes :math:`v - \bar
+    g^2`, an estimate of their variance, in place of :math:`v`. ``momentum`` accumulates the
+    quotient before it is multiplied by :math:`\eta`.
+
+    Shapes: parameters of any shape; the states ``square_avg``, ``grad_avg`` (if centered) and
+    ``momentum_buffer`` (with momentum) have the parameter's shape.
+
+    Raises:
+        TypeError: if ``params`` holds no tensors, or if a setting is not a number.
+        ValueError: if ``params`` is empty, if a setting is negative, or if ``alpha`` is 1 or more.
+
+    Source: Tieleman & Hinton (2012), lecture 6.5; Graves (2013), equations 38 to 45, for the
+    centered variant.
 
     >>> x = torch.tensor(1.0, requires_grad=True)
     >>> RMSprop([x], lr=0.1, alpha=0.75).step((x**2).backward), x.detach()
@@ -213,9 +289,22 @@ class RMSprop(Optimizer):
 class Adadelta(Optimizer):
     r"""Adadelta: an average of the squared updates stands in for the learning rate.
 
-    :math:`v \leftarrow \rho v + (1 - \rho) g^2`, :math:`\delta = \sqrt{u + \epsilon}\, g /
-    \sqrt{v + \epsilon}`, :math:`u \leftarrow \rho u + (1 - \rho) \delta^2`, :math:`\theta
-    \leftarrow \theta - \eta \delta`; the paper's :math:`\eta` is 1. Source: Zeiler (2012), alg. 1.
+    .. math::
+        v &\leftarrow \rho\,v + (1 - \rho)\,g^2 \\
+        \delta &= \frac{\sqrt{u + \epsilon}}{\sqrt{v + \epsilon}}\,g \\
+        u &\leftarrow \rho\,u + (1 - \rho)\,\delta^2 \\
+        \theta &\leftarrow \theta - \eta\,\delta
+
+    The paper has no learning rate: its :math:`\eta` is 1, the value of ``lr`` unless set.
+
+    Shapes: parameters of any shape; the states ``square_avg``, :math:`v`, and ``acc_delta``,
+    :math:`u`, have the parameter's shape.
+
+    Raises:
+        TypeError: if ``params`` holds no tensors, or if a setting is not a number.
+        ValueError: if ``params`` is empty, if a setting is negative, or if ``rho`` is 1 or more.
+
+    Source: Zeiler (2012), algorithm 1.
 
     >>> x = torch.tensor(1.0, requires_grad=True)
     >>> Adadelta([x], rho=0.75, eps=3.0).step((x**2).backward), x.detach()
@@ -241,10 +330,24 @@ class Adadelta(Optimizer):
 class Adam(Optimizer):
     r"""Adam: momentum, and a step size of its own for every parameter.
 
-    :math:`m \leftarrow \beta_1 m + (1 - \beta_1) g`, :math:`v \leftarrow \beta_2 v + (1 - \beta_2)
-    g^2`, :math:`\theta \leftarrow \theta - \eta\, \frac{m / (1 - \beta_1^t)}{\sqrt{v / (1 -
-    \beta_2^t)} + \epsilon}` with :math:`t = 1` in the first step; torch's option amsgrad is not
-    offered. Source: Kingma & Ba (2015), algorithm 1.
+    .. math::
+        m &\leftarrow \beta_1 m + (1 - \beta_1)\,g \\
+        v &\leftarrow \beta_2 v + (1 - \beta_2)\,g^2 \\
+        \hat m &= m / (1 - \beta_1^t), \qquad \hat v = v / (1 - \beta_2^t) \\
+        \theta &\leftarrow \theta - \eta\,\frac{\hat m}{\sqrt{\hat v} + \epsilon}
+
+    :math:`t` counts steps from 1. Both averages start at 0; dividing by :math:`1 - \beta^t` makes
+    up for that. Torch's option ``amsgrad`` is not offered.
+
+    Shapes: parameters of any shape; the states ``exp_avg``, :math:`m`, and ``exp_avg_sq``,
+    :math:`v`, have the parameter's shape.
+
+    Raises:
+        TypeError: if ``params`` holds no tensors, or if a setting is not a number.
+        ValueError: if ``params`` is empty, if a setting is negative, if ``betas`` are not two
+            numbers, or if one of them is 1 or more.
+
+    Source: Kingma & Ba (2015), algorithm 1.
 
     >>> x = torch.tensor(1.0, requires_grad=True)
     >>> Adam([x], lr=0.1).step((x**2).backward), x.detach()
@@ -269,8 +372,19 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    r"""Adam, but the decay shrinks the weights themselves: :math:`\theta \leftarrow (1 - \eta
-    \lambda) \theta`, then Adam's step. Source: Loshchilov & Hutter (2019), algorithm 2.
+    r"""Adam with decoupled weight decay: the decay shrinks the weights themselves.
+
+    .. math::
+        \theta \leftarrow (1 - \eta\,\lambda)\,\theta, \qquad
+        \text{then the step of Adam}
+
+    :math:`\lambda` is ``weight_decay``. In :class:`Adam` the decay is a part of the gradient, so
+    the division by :math:`\sqrt{\hat v}` weakens it where gradients are large. Here all weights
+    shrink by the same factor.
+
+    Shapes and errors: as for :class:`Adam`.
+
+    Source: Loshchilov & Hutter (2019), algorithm 2.
 
     >>> x = torch.tensor(1.0, requires_grad=True)
     >>> AdamW([x], lr=0.1, weight_decay=0.5).step((0 * x).backward), x.detach()
@@ -292,14 +406,35 @@ class AdamW(Adam):
 class FTRL(Optimizer):
     r"""FTRL-Proximal: the weights that are best for all gradients so far, and near the past ones.
 
-    .. math:: &\arg\min_w\, g_{1:t} w + \tfrac12 \sum_{s=0}^t \sigma_s (w - \theta_s)^2 +
-              \lambda_1 |w| + \tfrac12 \lambda_2 w^2 \\
-              &\sigma_{0:t} = 1 / \eta_t = (\beta + \sqrt{n_t}) / \eta, \quad n_t = \sum g^2
+    After step :math:`t` each weight is the :math:`w` that minimizes
 
-    is 0 where :math:`z = g_{1:t} - \sum \sigma_s \theta_s` is within :math:`\pm\lambda_1`. The
-    paper's :math:`\theta_0` is 0; here, where the weights start. :math:`\eta` may change. Without
-    penalties :math:`z_{t-1} = -\theta_t / \eta_{t-1}`, so :math:`\theta_{t+1} = -\eta_t z_t =
-    \theta_t - \eta_t g_t`: Adagrad with ``eps=beta``. Source: McMahan et al. (2013), algorithm 1.
+    .. math::
+        g_{1:t}\,w &+ \tfrac12 \sum_{s=0}^t \sigma_s (w - \theta_s)^2
+            + \lambda_1 |w| + \tfrac12 \lambda_2 w^2 \\
+        \text{where} \quad \sigma_{0:t} &= \frac{1}{\eta_t}
+            = \frac{\beta + \sqrt{n_t}}{\eta}, \qquad n_t = \sum_{s=1}^t g_s^2
+
+    With :math:`z_t = g_{1:t} - \sum_s \sigma_s \theta_s` the minimum is at
+
+    .. math::
+        \theta_{t+1} = \begin{cases}
+            0 & \text{if } |z_t| \le \lambda_1 \\
+            -\dfrac{z_t - \operatorname{sgn}(z_t)\,\lambda_1}{1/\eta_t + \lambda_2}
+              & \text{otherwise}
+        \end{cases}
+
+    So ``l1``, :math:`\lambda_1`, makes weights exactly 0. ``l2`` is :math:`\lambda_2`. The paper
+    starts at :math:`\theta_0 = 0`; here :math:`\theta_0` is where the weights start. The rate
+    :math:`\eta` may change from step to step; a step with ``lr=0`` does nothing. Without penalties
+    :math:`\theta_{t+1} = \theta_t - \eta_t\,g_t`, which is :class:`Adagrad` with ``eps=beta``.
+
+    Shapes: parameters of any shape; the states ``z`` and ``n`` have the parameter's shape.
+
+    Raises:
+        TypeError: if ``params`` holds no tensors, or if a setting is not a number.
+        ValueError: if ``params`` is empty, if a setting is negative, or if ``beta`` is not above 0.
+
+    Source: McMahan et al. (2013), algorithm 1.
 
     >>> x = torch.tensor([1.0, 0.01], requires_grad=True)
     >>> FTRL([x], lr=0.1, l1=1.0).step((x**2).sum().backward), x.detach()

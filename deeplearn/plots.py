@@ -1,8 +1,8 @@
 """The book's figures: one palette, one style, and the package's own code as an exhibit.
 
 Figures keep a white background in the book's light and dark pages, so that colors stay true. The
-palette is Okabe and Ito's, which readers with any color vision can tell apart; every series also
-differs in marker or label.
+palette is that of Okabe & Ito (2008), which readers with any color vision can tell apart. Every
+series also differs in marker or label.
 """
 
 import ast
@@ -27,6 +27,8 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 def use_style() -> None:
     """Set matplotlib to the course's style: palette, sizes readable on a phone, light grid.
+
+    It changes ``plt.rcParams``, so it holds for all figures drawn later.
 
     >>> use_style()
     >>> plt.rcParams["figure.facecolor"]
@@ -59,10 +61,16 @@ def lines(
     log: bool = False,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw named series against ``x`` (1, 2, 3, … unless given), each with its own marker.
+    """Draw named series against ``x``, each with its own marker, and return the axes.
 
-    ``log`` makes the vertical axis logarithmic. Raises a ``ValueError`` if there is no series, or
-    if one has another length than ``x``.
+    Without ``x`` the positions are 1, 2, 3, … ``log`` makes the vertical axis logarithmic. Without
+    ``ax`` a new figure is made. Several series get a legend.
+
+    Shapes: each series has as many numbers as ``x``.
+
+    Raises:
+        ValueError: if there is no series, if one is empty or has another length than ``x``, or if
+            ``log`` is set and one has no number above 0.
 
     >>> ax = lines({"loss": [1.0, 0.5]}, xlabel="epoch", ylabel="loss")
     >>> ax.get_xlabel()
@@ -90,10 +98,17 @@ def lines(
 def histograms(
     values: Mapping[str, Tensor], *, xlabel: str, bins: int = 60, columns: int = 5
 ) -> Figure:
-    """Draw one histogram for each tensor, side by side on a common horizontal axis.
+    """Draw one histogram for each tensor, side by side on a common horizontal axis; return the
+    figure.
 
-    Raises a ``ValueError`` if ``values`` or a tensor is empty or not finite, and a ``TypeError``
-    for something else than a tensor.
+    The area of each histogram is 1. There are at most ``columns`` in a row.
+
+    Shapes: tensors of any shape, whose elements are counted in ``bins`` intervals.
+
+    Raises:
+        TypeError: if one of ``values`` is not a tensor, or ``columns`` not an int.
+        ValueError: if ``values`` or a tensor is empty, if one is not finite, or if ``columns`` is
+            below 1.
 
     >>> import torch
     >>> figure = histograms({"layer 1": torch.randn(100)}, xlabel="activation")
@@ -127,10 +142,12 @@ def histograms(
 
 
 def show_source(*objects: Callable) -> Markdown:
-    """Show the code of functions or classes as it stands in the package, without docstrings.
+    r"""Show the code of functions or classes as it stands in the package, without docstrings.
+
+    The result is Markdown, which a notebook shows as highlighted code.
 
     >>> from deeplearn.regularization import dropout
-    >>> show_source(dropout).data.startswith("```python\\ndef dropout(")
+    >>> show_source(dropout).data.startswith("```python\ndef dropout(")
     True
     """
     listings = [_without_docstring(textwrap.dedent(inspect.getsource(item))) for item in objects]

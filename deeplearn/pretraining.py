@@ -20,10 +20,22 @@ __all__ = ["RBM", "Autoencoder", "corrupt", "greedy_pretrain"]
 
 
 class Autoencoder(nn.Module):
-    """Map X to itself through ``encoder``, to the code (batch, sizes[-1]), and ``decoder``.
+    r"""A network that learns to map its input to itself, through a code of fewer numbers.
 
-    The decoder's sizes are the encoder's in reverse; all layers but its last have an activation.
-    Names, arguments and errors are those of ``mlp``. Source: Hinton & Salakhutdinov (2006).
+    .. math::
+        \text{code} = \text{encoder}(x), \qquad
+        \hat x = \text{decoder}(\text{code})
+
+    The decoder's sizes are the encoder's in reverse. All layers but its last have an activation.
+    Layers are named and filled as those of :func:`deeplearn.models.mlp`.
+
+    Shapes: X is (batch, sizes[0]), the code (batch, sizes[-1]), and the output as X.
+
+    Raises:
+        TypeError: if ``sizes`` is not a sequence of ints, or if ``activation`` makes no layer.
+        ValueError: if ``sizes`` holds fewer than two numbers for the whole, or one below 1.
+
+    Source: Hinton & Salakhutdinov (2006).
 
     >>> list(Autoencoder([784, 100, 30]).decoder._modules)
     ['hidden3', 'activation3', 'output']
@@ -45,10 +57,22 @@ class Autoencoder(nn.Module):
 class RBM(nn.Module):
     r"""A restricted Boltzmann machine: binary units, visible :math:`v` and hidden :math:`h`.
 
-    .. math:: p(v, h) \propto e^{b \cdot v + c \cdot h + h \cdot W v}, \qquad
-        p(v) \propto e^{-F(v)}, \quad F(v) = -b \cdot v - \sum_j \ln(1 + e^{(W v + c)_j})
+    .. math::
+        p(v, h) &\propto \exp(b \cdot v + c \cdot h + h \cdot W v) \\
+        p(v) &\propto e^{-F(v)} \\
+        F(v) &= -b \cdot v - \sum_j \ln\bigl(1 + e^{(W v + c)_j}\bigr)
 
-    Shapes: ``weight`` (num_hidden, num_visible) as in ``nn.Linear``, v (batch, num_visible).
+    :math:`b` is ``visible_bias`` and :math:`c` is ``hidden_bias``; both start at 0. The weights
+    :math:`W` start small, with a standard deviation of 0.01. Called on :math:`v`, the machine
+    returns a reconstruction of it: the probabilities of the visible units, given those of the
+    hidden ones.
+
+    Shapes: v is (batch, num_visible) with values in [0, 1], and h is (batch, num_hidden);
+    ``weight`` is (num_hidden, num_visible), as in ``nn.Linear``.
+
+    Raises:
+        TypeError: if ``num_visible`` or ``num_hidden`` is not an int.
+        ValueError: if one of them is below 1.
 
     Source: Hinton (2002); Hinton (2012), sections 2, 3 and 8.
 
@@ -67,15 +91,30 @@ class RBM(nn.Module):
         self.hidden_bias = nn.Parameter(torch.zeros(num_hidden))
 
     def hidden_probabilities(self, v: Tensor) -> Tensor:
-        """Return p(h = 1 | v), (batch, num_hidden)."""
+        r"""Return the probability that each hidden unit is 1, given the visible ones.
+
+        .. math::
+            p(h = 1 \mid v) = \sigma(W v + c)
+
+        Shapes: (batch, num_visible) to (batch, num_hidden).
+        """
         return torch.sigmoid(v @ self.weight.T + self.hidden_bias)
 
     def visible_probabilities(self, h: Tensor) -> Tensor:
-        """Return p(v = 1 | h), (batch, num_visible)."""
+        r"""Return the probability that each visible unit is 1, given the hidden ones.
+
+        .. math::
+            p(v = 1 \mid h) = \sigma(W^\top h + b)
+
+        Shapes: (batch, num_hidden) to (batch, num_visible).
+        """
         return torch.sigmoid(h @ self.weight + self.visible_bias)
 
     def free_energy(self, v: Tensor) -> Tensor:
-        """Return F(v), (batch,)."""
+        """Return the free energy :math:`F(v)`: the lower it is, the more likely is :math:`v`.
+
+        Shapes: (batch, num_visible) to (batch,).
+        """
         softplus = nn.functional.softplus(v @ self.weight.T + self.hidden_bias)
         return -v @ self.visible_bias - softplus.sum(dim=1)
 
@@ -86,11 +125,27 @@ class RBM(nn.Module):
     def cd_gradient(
         self, v: Tensor, k: int = 1, *, generator: Generator | None = None
     ) -> list[Tensor]:
-        r"""Return the CD-k gradients of the mean of :math:`-\ln p(v)`, in the order of parameters.
+        r"""Return the gradients of contrastive divergence, for the mean of :math:`-\ln p(v)`.
 
-        For W, :math:`\langle h v \rangle_k - \langle h v \rangle_0`: after ``k`` rounds of sampling
-        h and v, less in the data; the means take the probabilities of h, which are less noisy.
-        Raises ValueError for v outside [0, 1].
+        .. math::
+            \nabla_W &= \langle h\,v^\top \rangle_k - \langle h\,v^\top \rangle_0 \\
+            \nabla_b &= \langle v \rangle_k - \langle v \rangle_0 \\
+            \nabla_c &= \langle h \rangle_k - \langle h \rangle_0
+
+        The means with index 0 are over the data, and those with index :math:`k` over what ``k``
+        rounds of sampling :math:`h` and :math:`v` have made of it. They take the probabilities of
+        :math:`h` instead of samples, as those are less noisy. Set these as the gradients of the
+        parameters, and let an optimizer take a step.
+
+        Shapes: ``v`` is (batch, num_visible); the result is a list of three tensors, in the order
+        and the shapes of the parameters.
+
+        Raises:
+            TypeError: if ``v`` is not a floating-point tensor, or ``k`` not an int.
+            ValueError: if ``v`` has another shape, is empty, or has values outside [0, 1]; or if
+                ``k`` is below 1.
+
+        Source: Hinton (2002).
         """
         check_data("v", v)
         check_count("k", k)
@@ -109,12 +164,28 @@ def greedy_pretrain(
     model: nn.Sequential, X: Tensor, *, method: str = "autoencoder", num_epochs: int = 10,
     lr: float = 0.001, batch_size: int = 128, generator: Generator | None = None,
 ) -> dict[str, list[float]]:  # fmt: skip
-    """Train the hidden layers of an ``mlp`` one by one, each on the outputs of those below.
+    r"""Train the hidden layers of an ``mlp`` one by one, each on the outputs of those below it.
 
-    A layer, with what follows it up to the next, learns to reconstruct its input under a linear
-    decoder; with "rbm" as an :class:`RBM`, which needs X in [0, 1] and ``activation=nn.Sigmoid``.
-    Adam works on a copy, and the model gets its weights at the end: modes and ``requires_grad``
-    stay, and an error changes nothing. Return the mean squared error by layer and epoch.
+    A layer, together with what follows it up to the next one, learns to reconstruct its own input
+    :math:`x` through a linear decoder :math:`D`, which is thrown away afterwards:
+
+    .. math::
+        L = \bigl\| D(\text{layer}(x)) - x \bigr\|^2 / \dim x
+
+    With ``method="rbm"`` the layer is the hidden side of an :class:`RBM` instead. That needs X in
+    [0, 1] and ``activation=nn.Sigmoid``. Adam works on a copy, and the model gets its weights at
+    the end. Modes and ``requires_grad`` stay as they were, and an error changes nothing.
+
+    Shapes: ``X`` is (N, inputs of the model). The result maps the name of each hidden layer to its
+    mean squared errors, one for each epoch.
+
+    Raises:
+        TypeError: if ``model`` is not an ``nn.Sequential``, or if another argument is of another
+            type.
+        ValueError: if ``X`` is empty, not finite or not as wide as the model's input; if ``model``
+            has no hidden layer, or a frozen one; if ``method`` is unknown, or is ``"rbm"`` without
+            sigmoids; or if a number is out of its range.
+        FloatingPointError: if a loss is not finite; lower ``lr``.
 
     Source: Hinton et al. (2006), section 4; Bengio et al. (2007).
 
@@ -172,12 +243,21 @@ def greedy_pretrain(
 def corrupt(
     X: Tensor, p: float = 0.5, *, generator: Generator | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Return the rows of ``X``, then a damaged copy of each, with labels 1.0 (good) and 0.0.
+    """Return the rows of ``X``, then a damaged copy of each, with labels 1.0 (good) and 0.0
+    (damaged).
 
-    A copy takes each value, with probability ``p``, from the same place in another row: no place
-    alone tells, as zeros of a mask would, only their relations. For a max-margin task take ``good,
-    damaged = inputs.chunk(2)``. Shapes: (N, …) to (2N, …) and (2N,). Raises ValueError if a copy
-    came out whole. Source: Collobert & Weston (2008), on words.
+    A copy takes each value, with probability ``p``, from the same place in another row. So no place
+    alone tells that a row is damaged, as the zeros of a mask would: only the relations between
+    places do. For a max-margin task take ``good, damaged = inputs.chunk(2)``.
+
+    Shapes: (N, …) to inputs (2N, …) and labels (2N,).
+
+    Raises:
+        TypeError: if ``X`` is not a floating-point tensor, or ``p`` not a number.
+        ValueError: if ``X`` has fewer than 2 rows or is not finite, if ``p`` is outside (0, 1), or
+            if a copy came out whole.
+
+    Source: Collobert & Weston (2008), who replace a word in a text.
 
     >>> corrupt(torch.eye(2), 0.9, generator=torch.Generator().manual_seed(0))[1]
     tensor([1., 1., 0., 0.])

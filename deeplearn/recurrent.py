@@ -47,11 +47,25 @@ class _Cell(nn.Module):
 
 
 class RNNCell(_Cell):
-    r"""Plain recurrent cell: :math:`h' = \tanh(W x + b + U h + c)`, or ReLU.
+    r"""Plain recurrent cell: one step in time, from an input and a state to the next state.
 
-    Shapes: ``input`` (batch, input_size) and state ``hx`` (batch, hidden_size), zeros if ``None``;
-    all without batch, too. Other shapes raise a ``ValueError``. State keys and start, uniform in
-    ±1/√hidden_size, are torch's. Source: Elman (1990), figure 2.
+    .. math::
+        h' = \tanh(W x + b + U h + c)
+
+    ``nonlinearity="relu"`` puts a ReLU in place of the tanh. :math:`W, b, U, c` are the parameters
+    ``weight_ih, bias_ih, weight_hh, bias_hh``; ``bias=False`` leaves the biases out. They start
+    uniform in :math:`\pm 1 / \sqrt{\text{hidden\_size}}`. Names and start are torch's.
+
+    Shapes: ``input`` is (batch, input_size), and the state ``hx`` is (batch, hidden_size), zeros if
+    ``None``; the result is as the state. The batch may be left out of all.
+
+    Raises:
+        TypeError: if a size is not an int, or if ``input`` or ``hx`` is not a floating-point
+            tensor.
+        ValueError: if a size is below 1, if ``nonlinearity`` is unknown, or if ``input`` or ``hx``
+            has another shape.
+
+    Source: Elman (1990).
 
     >>> RNNCell(3, 5)(torch.zeros(2, 3)).shape
     torch.Size([2, 5])
@@ -69,11 +83,30 @@ class RNNCell(_Cell):
 
 
 class LSTMCell(_Cell):
-    r"""Long short-term memory: :math:`c' = \sigma(f)\,c + \sigma(i) \tanh(g)`.
+    r"""Long short-term memory: a recurrent cell whose memory :math:`c` passes gates, but no matrix.
 
-    The output is :math:`h' = \sigma(o) \tanh(c')`; i, f, g, o are sums as in :class:`RNNCell`. No
-    matrix stands between :math:`c` and :math:`c'`: a signal survives many steps. Shapes, errors and
-    start as there; ``hx`` and the result are pairs (h, c). Source: Gers et al. (2000), section 3.
+    .. math::
+        i &= \sigma(W_i x + U_i h + b_i) && \text{input gate} \\
+        f &= \sigma(W_f x + U_f h + b_f) && \text{forget gate} \\
+        g &= \tanh(W_g x + U_g h + b_g) && \text{new content} \\
+        o &= \sigma(W_o x + U_o h + b_o) && \text{output gate} \\
+        c' &= f \circ c + i \circ g \\
+        h' &= o \circ \tanh(c')
+
+    No matrix stands between :math:`c` and :math:`c'`, so a signal survives many steps. The four
+    :math:`W` are the rows of ``weight_ih``, in the order i, f, g, o; the four :math:`U` those of
+    ``weight_hh``; and each :math:`b` is the sum of ``bias_ih`` and ``bias_hh``. All start as in
+    :class:`RNNCell`.
+
+    Shapes: ``input`` is (batch, input_size). The state ``hx`` and the result are pairs (h, c), both
+    (batch, hidden_size). The batch may be left out of all.
+
+    Raises:
+        TypeError: if a size is not an int, or if ``input`` or a part of ``hx`` is not a
+            floating-point tensor.
+        ValueError: if a size is below 1, or if ``input`` or ``hx`` has another shape.
+
+    Source: Hochreiter & Schmidhuber (1997); Gers et al. (2000) for the forget gate.
 
     >>> h, c = LSTMCell(3, 5)(torch.zeros(2, 3))
     >>> h.shape, c.shape

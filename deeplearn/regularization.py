@@ -14,11 +14,22 @@ _DROPPED = "p is the fraction dropped, not kept"
 
 
 def l1_penalty(parameters: Iterable[Tensor]) -> Tensor:
-    r"""Return :math:`\sum |w|` over all elements, to be added to the loss: many weights become 0.
+    r"""Return the sum of all absolute values, to be added to the loss: many weights become 0.
+
+    .. math::
+        \|w\|_1 = \sum_i |w_i|
 
     Pass weights, not biases: ``p for n, p in model.named_parameters() if n.endswith("weight")``.
-    Shapes: any; the result is a scalar. Raises a ``TypeError`` for what is no floating-point
-    tensor, a ``ValueError`` for no tensor at all. Source: Tibshirani (1996), equation 1.
+    Multiply the result by a factor of your choice before you add it.
+
+    Shapes: tensors of any shape; the result is a scalar.
+
+    Raises:
+        TypeError: if ``parameters`` is a single tensor or not a collection, or if one of them is
+            not a floating-point tensor.
+        ValueError: if ``parameters`` is empty.
+
+    Source: Tibshirani (1996).
 
     >>> l1_penalty([torch.tensor([3.0, -4.0]), torch.tensor([1.0])])
     tensor(8.)
@@ -27,10 +38,17 @@ def l1_penalty(parameters: Iterable[Tensor]) -> Tensor:
 
 
 def l2_penalty(parameters: Iterable[Tensor]) -> Tensor:
-    r"""Return :math:`\sum w^2`, to be added to the loss: large weights shrink, few become 0.
+    r"""Return the sum of all squares, to be added to the loss: large weights shrink, few become 0.
 
-    Arguments, shapes and errors as :func:`l1_penalty`. There is no factor 1/2: the weight decay
-    :math:`\lambda` of SGD is :math:`\lambda/2` times this. Source: Krogh & Hertz (1992), section 2.
+    .. math::
+        \|w\|_2^2 = \sum_i w_i^2
+
+    There is no factor 1/2: the weight decay :math:`\lambda` of :class:`deeplearn.optim.SGD` is
+    :math:`\tfrac{\lambda}{2}` times this penalty.
+
+    Shapes, arguments and errors: as for :func:`l1_penalty`.
+
+    Source: Krogh & Hertz (1992).
 
     >>> l2_penalty([torch.tensor([3.0, -4.0]), torch.tensor([1.0])])
     tensor(26.)
@@ -53,12 +71,23 @@ def _weights(parameters: Iterable[Tensor]) -> list[Tensor]:
 def dropout(
     input: Tensor, p: float = 0.5, training: bool = True, *, generator: Generator | None = None
 ) -> Tensor:
-    r"""Set each element to 0 with probability ``p`` and divide the others by :math:`1 - p`.
+    r"""Set each element to 0 with probability ``p``, and divide the others by :math:`1 - p`.
+
+    .. math::
+        y_i = \frac{m_i\,x_i}{1 - p}, \qquad
+        P(m_i = 0) = p, \quad P(m_i = 1) = 1 - p
 
     The division keeps the expectation, so nothing is left to do at test time: with
-    ``training=False`` the input comes back as it is. Shapes: any; the output has the input's.
-    Raises a ``TypeError`` for integers, a ``ValueError`` if ``p`` is outside [0, 1).
-    Source: Srivastava et al. (2014), sections 4 and 10.
+    ``training=False`` the input comes back as it is.
+
+    Shapes: any; the output has the input's.
+
+    Raises:
+        TypeError: if ``input`` is not a floating-point tensor, ``p`` not a number, or ``generator``
+            not a ``torch.Generator``.
+        ValueError: if ``p`` is outside [0, 1).
+
+    Source: Srivastava et al. (2014), section 4; section 10 for the division.
 
     >>> generator = torch.Generator().manual_seed(0)
     >>> dropout(torch.ones(6), p=0.5, generator=generator).unique()
@@ -78,6 +107,8 @@ class Dropout(nn.Module):
 
     As in torch, the masks come from the global generator: ``torch.manual_seed`` fixes them.
 
+    Shapes, errors and source: as for the function. A bad ``p`` is refused when the layer is made.
+
     >>> Dropout(0.9).eval()(torch.ones(3))
     tensor([1., 1., 1.])
     """
@@ -95,14 +126,26 @@ class Dropout(nn.Module):
 
 
 class DropConnectLinear(nn.Linear):
-    r"""Linear layer that drops single weights while training: :math:`y = (M \circ W) x + b`.
+    r"""Linear layer that drops single weights while it trains.
 
-    ``M`` is 0 with probability ``p``, else :math:`1/(1 - p)`: one mask a call, for all rows of the
-    batch. State keys are ``nn.Linear``'s. Shapes: (…, in_features) to (…, out_features).
-    Source: Wan et al. (2013), section 3; there, each row has a mask of its own.
+    .. math::
+        y = \frac{M \circ W}{1 - p}\,x + b, \qquad P(M_{ij} = 0) = p
 
-    >>> DropConnectLinear(3, 2, p=0.9).eval()(torch.ones(5, 3)).shape
-    torch.Size([5, 2])
+    :math:`M` holds zeros and ones. Each call draws one mask for all rows of the batch, from the
+    global generator; in the paper each row has a mask of its own. In evaluation mode the layer is a
+    plain linear one. The state keys are those of ``nn.Linear``.
+
+    Shapes: (…, in_features) to (…, out_features).
+
+    Raises:
+        TypeError: if ``p`` is not a number.
+        ValueError: if ``p`` is outside [0, 1).
+
+    Source: Wan et al. (2013).
+
+    >>> layer = DropConnectLinear(3, 2, p=0.9).eval()
+    >>> torch.equal(layer(torch.ones(5, 3)), linear(torch.ones(5, 3), layer.weight, layer.bias))
+    True
     """
 
     def __init__(

@@ -21,6 +21,10 @@ __all__ = [
 class uniform:  # in lower case, as scipy.stats writes its distributions
     """Numbers that are equally likely from ``low`` to ``high``, such as a dropout rate.
 
+    Raises:
+        TypeError: if ``low`` or ``high`` is not a number.
+        ValueError: if one is not finite, or if ``high`` is not above ``low``.
+
     >>> 0.1 <= uniform(0.1, 0.5).sample() <= 0.5
     True
     """
@@ -41,7 +45,17 @@ class uniform:  # in lower case, as scipy.stats writes its distributions
 
 
 class loguniform(uniform):
-    """Numbers whose logarithm is uniform: each power of ten is as likely, as a learning rate needs.
+    r"""Numbers whose logarithm is uniform: each power of ten is as likely, as a learning rate
+    needs.
+
+    .. math::
+        x = e^u, \qquad u \sim U(\ln \text{low},\, \ln \text{high})
+
+    Raises:
+        TypeError: if ``low`` or ``high`` is not a number.
+        ValueError: if ``low`` is not above 0, or if ``high`` is not above ``low``.
+
+    Source: Bergstra & Bengio (2012).
 
     >>> 1e-5 <= loguniform(1e-5, 1e-1).sample() <= 1e-1
     True
@@ -53,6 +67,9 @@ class loguniform(uniform):
 @dataclass(frozen=True)
 class choice:
     """One of ``values``, each as likely, such as numbers of layers or names of activations.
+
+    Raises:
+        ValueError: if ``values`` is empty, or not a list, tuple or range.
 
     >>> choice(["relu", "elu"]).sample() in ("relu", "elu")
     True
@@ -71,7 +88,10 @@ class choice:
 
 @dataclass(frozen=True)
 class Trial:
-    """One run: its losses from the initial one on, and its last score.
+    """One run of a search: its settings, its losses from the initial one on, and its last score.
+
+    ``seed`` is that of the run's generator, so you can repeat the run. ``aborted`` says whether it
+    was ended early.
 
     >>> Trial(settings={"lr": 0.1}, seed=7, losses=[2.3, 0.4], score=0.9, aborted=False).score
     0.9
@@ -91,10 +111,19 @@ def random_search(
     """Run ``objective`` with random settings; return all trials, the best first, aborted ones last.
 
     ``space`` has a distribution, or a fixed value, for each name. ``objective(**settings,
-    generator=…)`` yields (loss, score) before training and after each evaluation. A run is aborted
-    when its score is NaN, or its loss not finite or above ``abort_factor`` times the initial one.
-    Its generator, ``Generator().manual_seed(trial.seed)``, depends on no other run. ``mode="min"``
-    puts low scores first. Source: Bergstra & Bengio (2012), section 2.
+    generator=…)`` yields ``(loss, score)`` before training, and again after each evaluation. A run
+    is aborted when its score is NaN, or when its loss is not finite or above ``abort_factor`` times
+    the initial one. Its generator is ``torch.Generator().manual_seed(trial.seed)``, and depends on
+    no other run. ``mode="min"`` puts low scores first.
+
+    Shapes: the result is a list of ``num_trials`` :class:`Trial` objects.
+
+    Raises:
+        TypeError: if an argument is of another type, or if ``objective`` does not yield pairs.
+        ValueError: if ``num_trials`` or ``abort_factor`` is below 1, if ``mode`` is unknown, or if
+            ``objective`` yields nothing.
+
+    Source: Bergstra & Bengio (2012), section 2.
 
     >>> def objective(x, generator):
     ...     yield 1.0, 0.0
@@ -140,10 +169,19 @@ def _run(objective: Callable, settings: dict[str, Any], seed: int, abort_factor:
 
 
 def refine(space: dict, trials: list[Trial], *, keep: int = 5) -> tuple[dict, list[str]]:
-    """Return ``space`` with each range narrowed to the ``keep`` best trials, and names to widen.
+    """Return ``space`` with each range narrowed to the best trials, and the names to widen instead.
 
-    A twentieth of the old range is left on both sides. The names are those whose best value lies
-    in an outer tenth of its range: the optimum may be beyond the edge. Choices stay.
+    A new range holds the ``keep`` best trials that were not aborted, and a twentieth of the old
+    range on both sides. The names are those whose best value lies in an outer tenth of its range:
+    the optimum may be beyond the edge. Choices and fixed values stay.
+
+    Shapes: the result is a dictionary like ``space``, and a list of names.
+
+    Raises:
+        TypeError: if ``keep`` is not an int.
+        ValueError: if ``keep`` is below 1, or if no finished trial has all the names of ``space``.
+
+    Source: Karpathy (2015), CS231n, Hyperparameter optimization.
 
     >>> best = [Trial({"p": p}, seed=0, losses=[1.0], score=0.9, aborted=False) for p in (0, 4)]
     >>> refine({"p": uniform(0, 10)}, best)
@@ -165,10 +203,19 @@ def refine(space: dict, trials: list[Trial], *, keep: int = 5) -> tuple[dict, li
 
 
 class KFold:
-    """Split rows into ``n_splits`` folds, each of which validates once: scikit-learn's, in tensors.
+    """Split rows into ``n_splits`` folds, each of which validates once.
 
-    The first N mod n_splits folds have one row more. Without ``random_state`` torch's global
-    generator shuffles. Source: Stone (1974).
+    It makes the folds of scikit-learn's class of the same name, as tensors. The first N mod
+    n_splits folds have one row more. Without ``random_state`` torch's global generator shuffles.
+
+    Shapes: N rows give ``n_splits`` pairs of index tensors, which together hold each row once.
+
+    Raises:
+        TypeError: if an argument is of another type.
+        ValueError: if ``n_splits`` is below 2, or if ``random_state`` is negative or given without
+            ``shuffle=True``.
+
+    Source: Stone (1974).
 
     >>> [valid.tolist() for train, valid in KFold(n_splits=3).split(torch.zeros(7, 2))]
     [[0, 1, 2], [3, 4], [5, 6]]
@@ -185,7 +232,13 @@ class KFold:
         self.n_splits, self.shuffle, self.random_state = n_splits, shuffle, random_state
 
     def split(self, X: Any, y: Any = None) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield the indices of the rows to train on and of those to validate with, ascending."""
+        """Yield the indices of the rows to train on and of those to validate with, ascending.
+
+        ``y`` is not used; it is there because scikit-learn's other splitters need it.
+
+        Raises:
+            ValueError: if ``X`` has fewer than ``n_splits`` rows.
+        """
         if len(X) < self.n_splits:
             raise ValueError(f"n_splits must be at most the {len(X)} rows, got {self.n_splits}")
         rows = np.arange(len(X))
@@ -200,10 +253,20 @@ class KFold:
 def cross_validate(
     fit_and_score: Callable[[Tensor, Tensor, Tensor, Tensor], float], X: Tensor, y: Tensor, cv: Any
 ) -> Tensor:
-    """Return the score of each fold of ``cv``, a :class:`KFold` or another of scikit-learn's.
+    """Return the score of each fold of ``cv``, a :class:`KFold` or another splitter of
+    scikit-learn's kind.
 
-    ``fit_and_score(X_train, y_train, X_valid, y_valid)`` makes a new model each time, and finds
-    the statistics of preprocessing in ``X_train``: so nothing leaks. Source: Stone (1974).
+    ``fit_and_score(X_train, y_train, X_valid, y_valid)`` makes a new model each time, and finds the
+    statistics of preprocessing in ``X_train``. So nothing leaks from the rows that validate.
+
+    Shapes: ``X`` is (N, …), ``y`` is (N, …); the result is (folds,), float64.
+
+    Raises:
+        TypeError: if ``X`` or ``y`` is not a tensor, ``cv`` has no method ``split``, or a score is
+            not a number.
+        ValueError: if ``X`` and ``y`` have different numbers of rows, or if a score is not finite.
+
+    Source: Stone (1974).
 
     >>> X = torch.tensor([0.0, 0.0, 4.0, 4.0])
     >>> cross_validate(lambda X_train, y_train, X_valid, y_valid: X_train.mean(), X, X, KFold(2))

@@ -12,10 +12,20 @@ __all__ = ["SiameseNet", "sample_pairs"]
 def sample_pairs(
     X: Tensor, y: Tensor, num_pairs: int, *, generator: Generator | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Draw pairs of different rows in random order, half of one class (0.0), half of two (1.0).
+    """Draw pairs of different rows: half are of one class (0.0), half of two classes (1.0).
 
-    The second is uniform among the rows that fit the first. Shapes: (N, …), (N,) to two (num_pairs,
-    …) and (num_pairs,). Raises ValueError: odd number, fewer than 2 classes or 2 rows in a class.
+    The pairs are in random order. The first row of a pair is uniform among all rows, the second
+    among those that fit the first.
+
+    Shapes: ``X`` is (N, …), and ``y`` are integer labels (N,). The result is two tensors
+    (num_pairs, …) and the labels of the pairs, (num_pairs,), 1.0 for two classes.
+
+    Raises:
+        TypeError: if ``X`` is not a floating-point tensor, ``y`` not a tensor, or ``num_pairs`` not
+            an int.
+        ValueError: if ``num_pairs`` is odd or below 2, if ``y`` is not a label for each row, if
+            ``X`` is empty or not finite, or if there are fewer than 2 classes, or fewer than 2 rows
+            in a class.
 
     >>> X, y = torch.arange(4.0), torch.tensor([0, 1, 0, 1])
     >>> X1, X2, different = sample_pairs(X, y, 100)
@@ -43,11 +53,22 @@ def sample_pairs(
 
 
 class SiameseNet(nn.Module):
-    """Two networks side by side, and on their outputs together an mlp with one logit, (batch,).
+    r"""Two networks side by side, and on top of both a small ``mlp`` that compares their outputs.
 
-    Without ``second`` both images go through ``first``: shared weights. The mlp needs its hidden
-    layer. A logit f(a) + g(b) cannot tell pairs: f(0) + g(0) and f(1) + g(1) below 0 contradict
-    f(0) + g(1) and f(1) + g(0) above it. Each network gives (batch, num_features).
+    .. math::
+        \text{logit} = \text{head}\bigl(f(x_1),\, g(x_2)\bigr)
+
+    Without ``second`` both images go through ``first``, with shared weights: :math:`g = f`. The
+    head needs its hidden layer. A logit that is a sum, :math:`f(a) + g(b)`, cannot tell pairs: that
+    :math:`f(0) + g(0)` and :math:`f(1) + g(1)` are below 0 contradicts that :math:`f(0) + g(1)` and
+    :math:`f(1) + g(0)` are above it.
+
+    Shapes: two tensors of rows, as the networks take them, to logits (batch,). Each network gives
+    (batch, num_features).
+
+    Raises:
+        TypeError: if ``first`` or ``second`` is not a module, or if a number is not an int.
+        ValueError: if ``num_features`` or ``num_hidden`` is below 1.
 
     Source: Bromley et al. (1993).
 

@@ -28,10 +28,13 @@ class Trainer:
     """Train ``model`` with ``optimizer`` on ``loss_fn``; measure, and let callbacks do the rest.
 
     ``loss_fn(output, target)`` returns the mean loss of a batch. ``metrics`` map a name to a
-    function of (output, target). ``scheduler`` is any of torch's; it moves on once an epoch, or
-    once a step with ``schedule_by="step"``. ``device`` is the model's own unless given.
-    A batch is a tuple ``(*inputs, target)``: the model is called with the inputs. A layer that you
-    put in evaluation mode yourself stays in it, unless the whole model is in evaluation mode.
+    function of (output, target); without them the accuracy is measured. ``scheduler`` is any of
+    torch's. It moves on once an epoch, or once a step with ``schedule_by="step"``. ``device`` is
+    the model's own unless given. A layer that you put in evaluation mode yourself stays in it,
+    unless the whole model is in evaluation mode.
+
+    Shapes: a batch is a tuple ``(*inputs, target)`` of tensors (batch_size, …), and the model is
+    called with the inputs.
 
     Attributes:
         history: a :class:`History` with ``epoch, train_loss, valid_loss, valid_<metric>, lr,
@@ -41,8 +44,9 @@ class Trainer:
         should_stop: set it to end training after the present step.
 
     Raises:
-        TypeError: for an argument of another kind.
-        ValueError: if the optimizer holds none of the model's parameters.
+        TypeError: if an argument is of another type.
+        ValueError: if the optimizer holds none of the model's parameters, or if ``schedule_by`` is
+            unknown or does not suit the scheduler.
 
     >>> from deeplearn.models import mlp
     >>> from deeplearn.optim import SGD
@@ -107,12 +111,15 @@ class Trainer:
         """Train until ``num_epochs`` epochs are done in all, or until a callback stops.
 
         ``validation`` is a loader, or a tuple of tensors, measured after each epoch. After an
-        interruption, or after :meth:`resume`, the same call does what was left to do.
+        interruption, or after :meth:`resume`, the same call does what was left to do. The history
+        is returned.
 
         Raises:
-            TypeError: if the loader gives something else than tuples.
-            ValueError: if ``num_epochs`` are done already or training was stopped, without an
-                interruption; if the loader gives no batch, or others than before it.
+            TypeError: if the loader gives something else than tuples, or if ``loss_fn`` does not
+                return one number.
+            ValueError: if ``num_epochs`` is below 1; if that many are done already, or training was
+                stopped, without an interruption; or if the loader gives no batch, or others than
+                before it.
             FloatingPointError: if the training loss is no longer finite.
         """
         check_count("num_epochs", num_epochs)
@@ -212,7 +219,13 @@ class Trainer:
 
     @torch.no_grad()
     def evaluate(self, data: Iterable) -> dict[str, float]:
-        """Return ``loss`` and metrics, in evaluation mode; metrics are NaN if the loss is."""
+        """Return the loss and the metrics on ``data``, a loader or a tuple of tensors, by name.
+
+        The model is in evaluation mode meanwhile. The metrics are NaN if the loss is not finite.
+
+        Raises:
+            ValueError: if ``data`` gives no batch.
+        """
         if isinstance(data, tuple):
             data = TensorLoader(*data, batch_size=1024, shuffle=False)
         outputs, targets, loss_sum, rows = [], [], 0.0, 0
@@ -234,17 +247,32 @@ class Trainer:
 
     @torch.no_grad()
     def predict(self, *inputs: Tensor, batch_size: int = 1024) -> Tensor:
-        """Return the model's outputs in evaluation mode, in the order of the rows."""
+        """Return the model's outputs in evaluation mode, in the order of the rows.
+
+        Shapes: ``inputs`` are (N, …), and the result is (N, …); ``batch_size`` rows are computed at
+        a time.
+        """
         loader = TensorLoader(*inputs, batch_size=batch_size, shuffle=False)
         with evaluating(self.model):
             return torch.cat([self.model(*(x.to(self.device) for x in batch)) for batch in loader])
 
     def save(self, path: str | Path) -> Path:
-        """Write a checkpoint from which :meth:`resume` goes on exactly, after any step."""
+        """Write a checkpoint from which :meth:`resume` goes on exactly, after any step; return its
+        path.
+
+        Raises:
+            FileNotFoundError: if the folder of ``path`` does not exist.
+        """
         return save_checkpoint(path, **self._parts())
 
     def resume(self, path: str | Path) -> None:
-        """Take up the run that :meth:`save` wrote; then call :meth:`fit` as it was called then."""
+        """Take up the run that :meth:`save` wrote; then call :meth:`fit` as it was called then.
+
+        Raises:
+            FileNotFoundError: if there is no such file.
+            ValueError: if the file is damaged, or if it does not fit this trainer: its model,
+                optimizer, scheduler and callbacks must be made in the same way.
+        """
         load_checkpoint(path, **self._parts())
 
     def _parts(self) -> dict[str, Any]:
@@ -261,7 +289,11 @@ class Trainer:
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take back what :meth:`state_dict` returned."""
+        """Take back what :meth:`state_dict` returned.
+
+        Raises:
+            ValueError: if the run was saved with other callbacks.
+        """
         saved = [name for name, _ in state_dict["callbacks"]]
         own = [type(callback).__name__ for callback in self.callbacks]
         if saved != own:

@@ -23,7 +23,9 @@ __all__ = [
 class LoadReport(NamedTuple):
     """What was loaded into a model by name, and what was not.
 
-    ``mismatched_keys`` maps a name to two shapes: of what was given, and of what was needed.
+    ``loaded``, ``missing_keys`` (wanted by the model, not given) and ``unexpected_keys`` (given,
+    not in the model) are lists of names. ``mismatched_keys`` maps a name to two shapes: that of
+    what was given, and that of what was needed.
 
     >>> LoadReport(["hidden1.weight"], ["output.weight"], [], {}).missing_keys
     ['output.weight']
@@ -61,11 +63,20 @@ def _set_frozen(model: nn.Module, pattern: str, frozen: bool) -> list[str]:
 
 
 def freeze(model: nn.Module, pattern: str) -> list[str]:
-    """Hold the modules whose whole name matches, and all inside them; return the names.
+    """Hold the modules whose name matches, and all that is inside them; return their names.
 
-    Parameters need no gradient and lose a stale one. The modules stay in evaluation mode, also
-    after ``model.train()``: batch norm keeps its statistics, dropout that matches drops nothing
-    (other dropout goes on). Raises ValueError if none matches. Source: Yosinski et al. (2014).
+    Their parameters need no gradient any more, and lose a stale one. The modules stay in evaluation
+    mode, also after ``model.train()``: batch norm keeps its statistics, and dropout that matches
+    drops nothing. Dropout that does not match goes on.
+
+    Shapes: ``pattern`` is a regular expression for a whole name, such as ``"hidden[12]"``; ``".*"``
+    matches all. The result is a list of names.
+
+    Raises:
+        TypeError: if ``model`` is not a module.
+        ValueError: if no module matches, or if ``pattern`` is not a regular expression.
+
+    Source: Yosinski et al. (2014).
 
     >>> freeze(nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.Linear(3, 2)), "[01]")
     ['0', '1']
@@ -74,7 +85,9 @@ def freeze(model: nn.Module, pattern: str) -> list[str]:
 
 
 def unfreeze(model: nn.Module, pattern: str) -> list[str]:
-    """Undo :func:`freeze` for the modules that match; names and errors are the same.
+    """Undo :func:`freeze` for the modules that match; return their names.
+
+    Shapes and errors: as for :func:`freeze`.
 
     >>> freeze(model := nn.Sequential(nn.Linear(2, 3)), ".*"), unfreeze(model, "0")
     (['', '0'], ['0'])
@@ -85,9 +98,18 @@ def unfreeze(model: nn.Module, pattern: str) -> list[str]:
 def load_matching(model: nn.Module, state_dict: Mapping, pattern: str = ".*") -> LoadReport:
     """Copy the values whose key, or the name of a module around it, matches; report the rest.
 
-    The report has, among all that match, ``loaded``, ``missing_keys`` (not in ``state_dict``),
-    ``unexpected_keys`` (not in the model) and ``mismatched_keys`` (key: shapes given and needed).
-    Raises ValueError, with the report, if nothing can be loaded.
+    Of all keys that match, the report says which were loaded, which are missing from
+    ``state_dict``, which are not in the model, and which have another shape.
+
+    Shapes: ``state_dict`` maps names to tensors; ``pattern`` is a regular expression for a whole
+    name. The result is a :class:`LoadReport`.
+
+    Raises:
+        TypeError: if ``model`` is not a module, ``state_dict`` not a mapping, or a value not a
+            tensor.
+        ValueError: if no key matches, or if nothing can be loaded; the message holds the report.
+
+    Source: Yosinski et al. (2014).
 
     >>> load_matching(nn.Linear(3, 1), nn.Linear(2, 1).state_dict()).mismatched_keys
     {'weight': ((1, 2), (1, 3))}
@@ -110,11 +132,20 @@ def load_matching(model: nn.Module, state_dict: Mapping, pattern: str = ".*") ->
 
 
 def load_arrays(model: nn.Module, arrays: Mapping, *, transpose: bool | str) -> LoadReport:
-    """Copy weights of another framework, by this model's keys; report as :func:`load_matching`.
+    """Copy weights from another framework, given by the keys of this model; report as
+    :func:`load_matching`.
 
-    Torch stores kernels (out, in), others (in, out): ``transpose`` is True for all 2-d arrays,
-    False, or a pattern. It has no default, for a square kernel fits both ways and no shape tells:
-    compare outputs. Raises ValueError for an unknown key or another shape; nothing is changed.
+    Torch stores kernels as (out, in), others as (in, out). ``transpose`` is ``True`` for all arrays
+    of two dimensions, ``False`` for none, or a regular expression for the names of some. It has no
+    default, because a square kernel fits both ways and no shape tells: compare the outputs. After
+    an error nothing is changed.
+
+    Shapes: ``arrays`` maps names to arrays or tensors; the result is a :class:`LoadReport`.
+
+    Raises:
+        TypeError: if an argument is of another type.
+        ValueError: if a key is not in the model, if a shape does not fit, or if ``transpose``
+            matches no array.
 
     >>> load_arrays(nn.Linear(3, 1), {"weight": torch.ones(3, 1)}, transpose=True).missing_keys
     ['bias']
@@ -140,10 +171,18 @@ def replace_head(
     model: nn.Module, num_outputs: int, *, init_: Callable = nn.init.xavier_normal_,
     generator: Generator | None = None,
 ) -> nn.Linear:  # fmt: skip
-    """Put a fresh layer in place of the last ``nn.Linear``; return it.
+    """Put a fresh layer in place of the last ``nn.Linear``, and return it.
 
-    Xavier's weights unless ``init_`` is given, as no activation follows; biases 0. Make the
-    optimizer afterwards: an old one holds the old layer. Raises ValueError without such a layer.
+    The layer gets Xavier's weights unless ``init_`` is given, as no activation follows it, and
+    biases of 0. Make the optimizer afterwards: an old one holds the old layer.
+
+    Shapes: the new layer has the inputs of the old one and ``num_outputs`` outputs.
+
+    Raises:
+        TypeError: if ``model`` is not a module, or ``num_outputs`` not an int.
+        ValueError: if ``model`` has no linear layer inside it, or if ``num_outputs`` is below 1.
+
+    Source: Yosinski et al. (2014).
 
     >>> replace_head(nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2)), 5)
     Linear(in_features=3, out_features=5, bias=True)
@@ -168,9 +207,16 @@ def replace_head(
 def cache_features(model: nn.Module, X: Tensor, batch_size: int = 1024) -> Tensor:
     """Return the outputs of a frozen model for all rows of ``X``, to train what comes after it.
 
-    Training on cached rows gives the losses of training the whole: to the last bit where BLAS
-    rounds a row alike in both (CPU, batches of a multiple of 64 rows), else within 1e-6 of them.
-    Shapes: (N, …) to (N, …). Raises ValueError for a part that is not frozen: it would change.
+    Training on cached rows gives the losses of training the whole, in a fraction of the time. They
+    agree to the last bit where the matrix product rounds a row alike in both (on a CPU, with
+    batches of a multiple of 64 rows), and otherwise within 1e-6.
+
+    Shapes: (N, …) to (N, …); ``batch_size`` rows are computed at a time.
+
+    Raises:
+        TypeError: if ``model`` is not a module, ``X`` not a tensor, or ``batch_size`` not an int.
+        ValueError: if a part of ``model`` is not frozen, since it would change while you train; if
+            ``X`` is empty; or if ``batch_size`` is below 1.
 
     >>> names = freeze(body := nn.Sequential(nn.Linear(2, 3), nn.ReLU()), ".*")
     >>> cache_features(body, torch.zeros(5, 2)).shape

@@ -20,7 +20,9 @@ pytestmark = pytest.mark.browser
 
 ROOT = Path(__file__).parent.parent
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
-PAGES = [TOC["root"], *(entry["file"] for part in TOC["parts"] for entry in part["chapters"])]
+ENTRIES = [entry for part in TOC["parts"] for entry in part["chapters"]]
+SECTIONS = [section for entry in ENTRIES for section in entry.get("sections", [])]
+PAGES = [TOC["root"], *(entry["file"] for entry in [*ENTRIES, *SECTIONS])]
 CHAPTERS = [page for page in PAGES if page.startswith("notebooks/")]
 
 pages = pytest.mark.parametrize("name", PAGES)

@@ -23,6 +23,12 @@ document.addEventListener("DOMContentLoaded", () => {
   document.getElementById("pst-primary-sidebar")?.setAttribute("role", "complementary");
   document.getElementById("pst-primary-sidebar")?.setAttribute("aria-label", "Course");
 
+  // The arrow that opens a part of the contents has no name of its own.
+  for (const summary of document.querySelectorAll(".has-children > details > summary")) {
+    const link = summary.closest(".has-children").querySelector("a");
+    summary.setAttribute("aria-label", `Pages under ${link.textContent.trim()}`);
+  }
+
   // A list may hold list items only, and doc-biblioentry is deprecated.
   for (const entry of document.querySelectorAll(".citation-list, .citation-list > [role]")) {
     entry.removeAttribute("role");

@@ -36,11 +36,14 @@ MODULES = [
 ]
 
 BAD = [
-    Bad(
-        regularization.dropout,
-        lambda: regularization.dropout(weight(), 1.0),
-        ValueError,
-        ("p", "1.0", "dropped, not kept"),
+    *(
+        Bad(name, partial(call, p=p), ValueError, ("p", str(p), "dropped, not kept"))
+        for p in (1.0, -0.5)
+        for name, call in (
+            (regularization.dropout, partial(regularization.dropout, weight())),
+            (regularization.Dropout, regularization.Dropout),
+            (regularization.DropConnectLinear, partial(regularization.DropConnectLinear, 3, 2)),
+        )
     ),
     Bad(
         regularization.dropout,
