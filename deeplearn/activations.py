@@ -77,8 +77,8 @@ def rrelu(
     r"""Return a leaky ReLU of the input, with a random slope for each negative element.
 
     .. math::
-        f(z) = \begin{cases} z & z > 0 \\ a\,z & z \le 0 \end{cases}
-        \qquad a \sim U(\text{lower}, \text{upper})
+        f(z) &= \begin{cases} z & z > 0 \\ a\,z & z \le 0 \end{cases} \\
+        a &\sim U(\text{lower}, \text{upper})
 
     With ``training=True`` each element draws its own :math:`a`. Otherwise :math:`a` is the mean of
     both bounds, and nothing is drawn.
@@ -165,8 +165,8 @@ def selu(input: Tensor) -> Tensor:
     r"""Return an ELU, scaled so that signals keep mean 0 and variance 1 through many layers.
 
     .. math::
-        f(z) = \lambda \begin{cases} z & z > 0 \\ \alpha\,(e^z - 1) & z \le 0 \end{cases}
-        \qquad \begin{aligned} \lambda &\approx 1.0507 \\ \alpha &\approx 1.6733 \end{aligned}
+        f(z) &= \lambda \begin{cases} z & z > 0 \\ \alpha\,(e^z - 1) & z \le 0 \end{cases} \\
+        \lambda &\approx 1.0507, \quad \alpha \approx 1.6733
 
     With the weights of :func:`deeplearn.init.lecun_normal_` and standardized inputs, mean 0 and
     variance 1 are a stable fixed point.
@@ -188,13 +188,14 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     r"""Return the input times the share of a normal distribution that lies below it.
 
     .. math::
-        f(z) = z\,\Phi(z) = \tfrac12\,z\,\bigl(1 + \operatorname{erf}(z / \sqrt{2})\bigr)
+        f(z) &= z\,\Phi(z) \\
+        \Phi(z) &= \tfrac12 \bigl(1 + \operatorname{erf}(z / \sqrt{2})\bigr)
 
     ``approximate="tanh"`` puts another function in place of :math:`\Phi`:
 
     .. math::
-        \Phi(z) \approx \tfrac12
-            \Bigl(1 + \tanh\bigl(\sqrt{2/\pi}\,(z + 0.044715\,z^3)\bigr)\Bigr)
+        \Phi(z) &\approx \tfrac12\,(1 + \tanh u) \\
+        u &= \sqrt{2/\pi}\,(z + 0.044715\,z^3)
 
     Shapes: any; the output has the input's.
 

@@ -181,8 +181,8 @@ def adjust_contrast(
     r"""Strengthen or weaken the contrast of each image by a random factor.
 
     .. math::
-        x' = \operatorname{clip}\bigl(\bar x + a\,(x - \bar x),\; 0,\; 1\bigr),
-            \qquad a \sim U(\text{low}, \text{high})
+        x' &= \operatorname{clip}(\bar x + a\,(x - \bar x),\, 0,\, 1) \\
+        a &\sim U(\text{low}, \text{high})
 
     :math:`\bar x` is the mean of the image.
 

@@ -59,15 +59,16 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
 
     .. math::
         g = \begin{cases}
-            1 & \text{linear, convolution, sigmoid} \\
+            1 & \text{linear, sigmoid} \\
             5/3 & \text{tanh} \\
             \sqrt{2} & \text{relu} \\
-            \sqrt{2 / (1 + a^2)} & \text{leaky\_relu with slope } a \\
+            \sqrt{2 / (1 + a^2)} & \text{leaky\_relu} \\
             3/4 & \text{selu}
         \end{cases}
 
     Shapes: ``nonlinearity`` is one of these names. ``param`` is :math:`a`, the negative slope of
-    ``"leaky_relu"``, 0.01 when ``None``; other names leave it unused. The result is a number.
+    ``"leaky_relu"``, 0.01 when ``None``; other names leave it unused. Convolutions count as linear.
+    The result is a number.
 
     Raises:
         TypeError: if the slope ``param`` is not a number.
@@ -99,8 +100,8 @@ def xavier_uniform_(
     r"""Fill a weight in place from a uniform distribution that suits both directions of the signal.
 
     .. math::
-        W \sim U(-r, r), \qquad
-        r = g\,\sqrt{\frac{6}{n_\text{in} + n_\text{out}}}
+        W &\sim U(-r, r) \\
+        r &= g\,\sqrt{\frac{6}{n_\text{in} + n_\text{out}}}
 
     The variance, :math:`2 g^2 / (n_\text{in} + n_\text{out})`, is a compromise: :math:`1 /
     n_\text{in}` would keep the forward signal steady, :math:`1 / n_\text{out}` the gradient.
@@ -128,8 +129,8 @@ def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | Non
     r"""Fill a weight in place from a normal distribution that suits both directions of the signal.
 
     .. math::
-        W \sim N(0, \sigma^2), \qquad
-        \sigma^2 = \frac{2\,g^2}{n_\text{in} + n_\text{out}}
+        W &\sim N(0, \sigma^2) \\
+        \sigma^2 &= \frac{2\,g^2}{n_\text{in} + n_\text{out}}
 
     Shapes and errors: as for :func:`xavier_uniform_`.
 
@@ -156,7 +157,8 @@ def kaiming_uniform_(
     r"""Fill a weight in place from a uniform distribution that makes up for a ReLU.
 
     .. math::
-        W \sim U(-r, r), \qquad r = \sqrt{\frac{6}{(1 + a^2)\,n_\text{in}}}
+        W &\sim U(-r, r) \\
+        r &= \sqrt{\frac{6}{(1 + a^2)\,n_\text{in}}}
 
     ``a`` is the negative slope of the activation after this layer, 0 for ReLU. ``mode`` chooses
     what stands for :math:`n_\text{in}`. ``"fan_in"`` keeps the forward signal steady, and
@@ -189,8 +191,8 @@ def kaiming_normal_(
     r"""Fill a weight in place from a normal distribution that makes up for a ReLU.
 
     .. math::
-        W \sim N(0, \sigma^2), \qquad
-        \sigma^2 = \frac{2}{(1 + a^2)\,n_\text{in}}
+        W &\sim N(0, \sigma^2) \\
+        \sigma^2 &= \frac{2}{(1 + a^2)\,n_\text{in}}
 
     A ReLU sets half of a symmetric signal to 0; the 2 makes up for that.
 

@@ -21,8 +21,8 @@ def cross_entropy(
     r"""Return the mean cross-entropy between the targets and the softmax of the logits.
 
     .. math::
-        L = -\sum_k q_k \log p_k, \qquad
-        \log p_k = z_k - \log \sum_j e^{z_j}
+        L &= -\sum_k q_k \log p_k \\
+        \log p_k &= z_k - \log \sum_j e^{z_j}
 
     :math:`z` are the logits of one row. :math:`q` is 1 at its label and 0 elsewhere, or the
     probabilities that you give. ``label_smoothing`` is the share :math:`\epsilon` of a uniform
@@ -69,8 +69,8 @@ def binary_cross_entropy_with_logits(
     logits.
 
     .. math::
-        L = -y \log p - (1 - y) \log(1 - p), \qquad
-        p = \frac{1}{1 + e^{-z}}
+        L &= -y \log p - (1 - y) \log(1 - p) \\
+        p &= \frac{1}{1 + e^{-z}}
 
     It is computed from the logit :math:`z` without overflow. A target between 0 and 1 is a
     probability.
@@ -125,7 +125,8 @@ def contrastive_loss(distance: Tensor, different: Tensor, margin: float = 1.0) -
     r"""Return the mean contrastive loss of pairs: equal ones attract, different ones repel.
 
     .. math::
-        L = \tfrac12\,(1 - y)\,d^2 + \tfrac12\,y\,\max(0,\, m - d)^2
+        L &= \tfrac12\,(1 - y)\,d^2 \\
+          &+ \tfrac12\,y\,\max(0,\, m - d)^2
 
     ``different``, :math:`y`, is 0 for a pair of one class and 1 for a pair of two. Different ones
     repel up to the distance :math:`m`, the ``margin``, and no further.

@@ -52,10 +52,10 @@ class PiecewiseConstantLR(theirs.LRScheduler):
     r"""Set the rate to one of several constants, which change at given steps.
 
     .. math::
-        \eta_t = \text{values}[i], \qquad i = \#\{\, m \in \text{milestones} : m \le t \,\}
+        \eta_t = \text{values}[i]
 
-    The values are the rates themselves, the same in all groups; the optimizer's own rate is not
-    used.
+    :math:`i` is the number of milestones that are :math:`t` or less. The values are the rates
+    themselves, the same in all groups; the optimizer's own rate is not used.
 
     Shapes: ``milestones`` are n steps in ascending order, ``values`` are n + 1 rates.
 
@@ -152,8 +152,8 @@ class CosineAnnealingLR(_Chainable):
     r"""Let the rate fall along half a cosine: slowly, then fast, then slowly again.
 
     .. math::
-        \eta_t = \eta_{min} + \tfrac12\,(\eta_0 - \eta_{min})\,
-            \bigl(1 + \cos(\pi\,t / T_{max})\bigr)
+        \eta_t &= \eta_{min} + (\eta_0 - \eta_{min})\,f_t \\
+        f_t &= \tfrac12\,\bigl(1 + \cos(\pi\,t / T_{max})\bigr)
 
     The rate is :math:`\eta_{min}` after ``T_max`` steps. There are no restarts: after more steps
     than that it rises again.
@@ -189,12 +189,11 @@ class OneCycleLR(theirs.OneCycleLR):
     :math:`a` to :math:`b`, where :math:`p` is the share of the phase that is done:
 
     .. math::
-        \eta &= b + \tfrac12\,(a - b)\,(1 + \cos \pi p)
-            && \text{for "cos"} \\
+        \eta &= b + \tfrac12\,(a - b)\,(1 + \cos \pi p) \\
         \eta &= a + (b - a)\,p
-            && \text{for "linear"}
 
-    With ``cycle_momentum`` the momentum (the first beta of Adam) goes the other way, from
+    The first line is for ``anneal_strategy="cos"``, the second for ``"linear"``. With
+    ``cycle_momentum`` the momentum (the first beta of Adam) goes the other way, from
     ``max_momentum`` to ``base_momentum`` and back. ``three_phase`` falls to the first rate as
     slowly as it rose, and then to the last.
 
@@ -330,14 +329,14 @@ def lr_range_test(
     r"""Train with rates that grow from ``low`` to ``high``, and return the rates and the losses.
 
     .. math::
-        \eta_i = \text{low} \cdot (\text{high} / \text{low})^{\,i / (N - 1)},
-            \qquad i = 0, \dots, N - 1
+        \eta_i = \text{low} \cdot (\text{high} / \text{low})^{\,i / (N - 1)}
 
-    ``losses[i]`` is measured before the step with ``rates[i]``. The test ends after ``num_steps``
-    steps, or earlier: at a loss above four times the best one, or at one that is not finite, which
-    is left out. Then everything is put back as it was: the model and its modes, gradients,
-    optimizer, the order of the batches and the random state. Plot the two lists, and choose a rate
-    well below the one with the lowest loss.
+    Here :math:`i` counts steps from 0, and :math:`N` is ``num_steps``. ``losses[i]`` is measured
+    before the step with ``rates[i]``. The test ends after ``num_steps`` steps, or earlier: at a
+    loss above four times the best one, or at one that is not finite, which is left out. Then
+    everything is put back as it was: the model and its modes, gradients, optimizer, the order of
+    the batches and the random state. Plot the two lists, and choose a rate well below the one with
+    the lowest loss.
 
     Shapes: ``loader`` gives tuples ``(*inputs, target)``, as often as needed; one step is one
     batch. Both lists have at most ``num_steps`` numbers.

@@ -25,8 +25,9 @@ def mlp(
     r"""Build a multilayer perceptron: affine maps with an activation between them.
 
     .. math::
-        h_i = f(W_i h_{i-1} + b_i), \qquad h_0 = x, \qquad
-        y = W h_n + b
+        h_0 &= x \\
+        h_i &= f(W_i h_{i-1} + b_i) \\
+        y &= W h_n + b
 
     ``sizes`` are the numbers of inputs, of units of each hidden layer, and of outputs. Layers are
     named ``hidden1, batch_norm1, activation1, dropout1, …, output``, and the output has no
@@ -77,7 +78,7 @@ class ResidualMLP(nn.Module):
 
     .. math::
         h_1 &= f(W_1 x + b_1) \\
-        h_i &= h_{i-1} + f(W_i h_{i-1} + b_i), \qquad i > 1 \\
+        h_i &= h_{i-1} + f(W_i h_{i-1} + b_i) \\
         y &= W h_n + b
 
     So the gradient of :math:`h_i` reaches :math:`h_{i-1}` whatever the weights. Layers are named

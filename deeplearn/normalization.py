@@ -65,10 +65,10 @@ def batch_norm(
         y = \gamma\,\frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} + \beta
 
     With ``training=True`` the mean :math:`\mu` and the biased variance :math:`\sigma^2` come from
-    the batch. The running statistics, if given, move towards them in place:
+    the batch. The running statistics :math:`s`, if given, move towards them in place:
 
     .. math::
-        \text{running} \leftarrow (1 - m)\,\text{running} + m\,\text{batch}
+        s \leftarrow (1 - m)\,s + m\,s_\text{batch}
 
     The running variance takes the unbiased estimate. With ``training=False`` the running statistics
     take the place of :math:`\mu` and :math:`\sigma^2`. ``momentum``, :math:`m`, is one minus the

@@ -333,7 +333,8 @@ class Adam(Optimizer):
     .. math::
         m &\leftarrow \beta_1 m + (1 - \beta_1)\,g \\
         v &\leftarrow \beta_2 v + (1 - \beta_2)\,g^2 \\
-        \hat m &= m / (1 - \beta_1^t), \qquad \hat v = v / (1 - \beta_2^t) \\
+        \hat m &= m / (1 - \beta_1^t) \\
+        \hat v &= v / (1 - \beta_2^t) \\
         \theta &\leftarrow \theta - \eta\,\frac{\hat m}{\sqrt{\hat v} + \epsilon}
 
     :math:`t` counts steps from 1. Both averages start at 0; dividing by :math:`1 - \beta^t` makes
@@ -375,12 +376,11 @@ class AdamW(Adam):
     r"""Adam with decoupled weight decay: the decay shrinks the weights themselves.
 
     .. math::
-        \theta \leftarrow (1 - \eta\,\lambda)\,\theta, \qquad
-        \text{then the step of Adam}
+        \theta \leftarrow (1 - \eta\,\lambda)\,\theta
 
-    :math:`\lambda` is ``weight_decay``. In :class:`Adam` the decay is a part of the gradient, so
-    the division by :math:`\sqrt{\hat v}` weakens it where gradients are large. Here all weights
-    shrink by the same factor.
+    Then comes the step of :class:`Adam`. :math:`\lambda` is ``weight_decay``. In :class:`Adam` the
+    decay is a part of the gradient, so the division by :math:`\sqrt{\hat v}` weakens it where
+    gradients are large. Here all weights shrink by the same factor.
 
     Shapes and errors: as for :class:`Adam`.
 
@@ -409,18 +409,23 @@ class FTRL(Optimizer):
     After step :math:`t` each weight is the :math:`w` that minimizes
 
     .. math::
-        g_{1:t}\,w &+ \tfrac12 \sum_{s=0}^t \sigma_s (w - \theta_s)^2
-            + \lambda_1 |w| + \tfrac12 \lambda_2 w^2 \\
-        \text{where} \quad \sigma_{0:t} &= \frac{1}{\eta_t}
-            = \frac{\beta + \sqrt{n_t}}{\eta}, \qquad n_t = \sum_{s=1}^t g_s^2
+        g_{1:t}\,w &+ \tfrac12 \sum_{s=0}^t \sigma_s (w - \theta_s)^2 \\
+            &+ \lambda_1 |w| + \tfrac12 \lambda_2 w^2
+
+    where :math:`1{:}t` stands for a sum over the steps so far, and the :math:`\sigma_s` are such
+    that
+
+    .. math::
+        \sigma_{0:t} = \frac{1}{\eta_t}
+            = \frac{\beta + \sqrt{n_t}}{\eta}, \quad n_t = \sum_{s=1}^t g_s^2
 
     With :math:`z_t = g_{1:t} - \sum_s \sigma_s \theta_s` the minimum is at
 
     .. math::
         \theta_{t+1} = \begin{cases}
-            0 & \text{if } |z_t| \le \lambda_1 \\
+            0 & |z_t| \le \lambda_1 \\
             -\dfrac{z_t - \operatorname{sgn}(z_t)\,\lambda_1}{1/\eta_t + \lambda_2}
-              & \text{otherwise}
+              & \text{else}
         \end{cases}
 
     So ``l1``, :math:`\lambda_1`, makes weights exactly 0. ``l2`` is :math:`\lambda_2`. The paper

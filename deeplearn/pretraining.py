@@ -23,8 +23,8 @@ class Autoencoder(nn.Module):
     r"""A network that learns to map its input to itself, through a code of fewer numbers.
 
     .. math::
-        \text{code} = \text{encoder}(x), \qquad
-        \hat x = \text{decoder}(\text{code})
+        \text{code} &= \text{encoder}(x) \\
+        \hat x &= \text{decoder}(\text{code})
 
     The decoder's sizes are the encoder's in reverse. All layers but its last have an activation.
     Layers are named and filled as those of :func:`deeplearn.models.mlp`.
@@ -60,7 +60,8 @@ class RBM(nn.Module):
     .. math::
         p(v, h) &\propto \exp(b \cdot v + c \cdot h + h \cdot W v) \\
         p(v) &\propto e^{-F(v)} \\
-        F(v) &= -b \cdot v - \sum_j \ln\bigl(1 + e^{(W v + c)_j}\bigr)
+        F(v) &= -b \cdot v \\
+            &\quad - \sum_j \ln\bigl(1 + e^{(W v + c)_j}\bigr)
 
     :math:`b` is ``visible_bias`` and :math:`c` is ``hidden_bias``; both start at 0. The weights
     :math:`W` start small, with a standard deviation of 0.01. Called on :math:`v`, the machine

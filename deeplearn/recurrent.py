@@ -86,17 +86,18 @@ class LSTMCell(_Cell):
     r"""Long short-term memory: a recurrent cell whose memory :math:`c` passes gates, but no matrix.
 
     .. math::
-        i &= \sigma(W_i x + U_i h + b_i) && \text{input gate} \\
-        f &= \sigma(W_f x + U_f h + b_f) && \text{forget gate} \\
-        g &= \tanh(W_g x + U_g h + b_g) && \text{new content} \\
-        o &= \sigma(W_o x + U_o h + b_o) && \text{output gate} \\
+        i &= \sigma(W_i x + U_i h + b_i) \\
+        f &= \sigma(W_f x + U_f h + b_f) \\
+        g &= \tanh(W_g x + U_g h + b_g) \\
+        o &= \sigma(W_o x + U_o h + b_o) \\
         c' &= f \circ c + i \circ g \\
         h' &= o \circ \tanh(c')
 
-    No matrix stands between :math:`c` and :math:`c'`, so a signal survives many steps. The four
-    :math:`W` are the rows of ``weight_ih``, in the order i, f, g, o; the four :math:`U` those of
-    ``weight_hh``; and each :math:`b` is the sum of ``bias_ih`` and ``bias_hh``. All start as in
-    :class:`RNNCell`.
+    The input gate :math:`i`, the forget gate :math:`f` and the output gate :math:`o` are between 0
+    and 1, and :math:`g` is the new content. No matrix stands between :math:`c` and :math:`c'`, so a
+    signal survives many steps. The four :math:`W` are the rows of ``weight_ih``, in the order i, f,
+    g, o; the four :math:`U` those of ``weight_hh``; and each :math:`b` is the sum of ``bias_ih``
+    and ``bias_hh``. All start as in :class:`RNNCell`.
 
     Shapes: ``input`` is (batch, input_size). The state ``hx`` and the result are pairs (h, c), both
     (batch, hidden_size). The batch may be left out of all.

@@ -74,11 +74,11 @@ def dropout(
     r"""Set each element to 0 with probability ``p``, and divide the others by :math:`1 - p`.
 
     .. math::
-        y_i = \frac{m_i\,x_i}{1 - p}, \qquad
-        P(m_i = 0) = p, \quad P(m_i = 1) = 1 - p
+        y_i = \frac{m_i\,x_i}{1 - p}
 
-    The division keeps the expectation, so nothing is left to do at test time: with
-    ``training=False`` the input comes back as it is.
+    The mask :math:`m_i` is 0 with probability :math:`p`, and 1 otherwise. The division keeps the
+    expectation, so nothing is left to do at test time: with ``training=False`` the input comes back
+    as it is.
 
     Shapes: any; the output has the input's.
 
@@ -129,11 +129,12 @@ class DropConnectLinear(nn.Linear):
     r"""Linear layer that drops single weights while it trains.
 
     .. math::
-        y = \frac{M \circ W}{1 - p}\,x + b, \qquad P(M_{ij} = 0) = p
+        y = \frac{M \circ W}{1 - p}\,x + b
 
-    :math:`M` holds zeros and ones. Each call draws one mask for all rows of the batch, from the
-    global generator; in the paper each row has a mask of its own. In evaluation mode the layer is a
-    plain linear one. The state keys are those of ``nn.Linear``.
+    The mask :math:`M` is 0 with probability :math:`p`, and 1 otherwise. Each call draws one mask
+    for all rows of the batch, from the global generator; in the paper each row has a mask of its
+    own. In evaluation mode the layer is a plain linear one. The state keys are those of
+    ``nn.Linear``.
 
     Shapes: (…, in_features) to (…, out_features).
 

@@ -49,7 +49,8 @@ class loguniform(uniform):
     needs.
 
     .. math::
-        x = e^u, \qquad u \sim U(\ln \text{low},\, \ln \text{high})
+        x &= e^u \\
+        u &\sim U(\ln \text{low},\, \ln \text{high})
 
     Raises:
         TypeError: if ``low`` or ``high`` is not a number.

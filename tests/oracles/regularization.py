@@ -1,5 +1,7 @@
 """The rows of deeplearn.regularization."""
 
+from functools import partial
+
 import torch
 from torch import nn
 
