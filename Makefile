@@ -6,6 +6,7 @@ PYTHON ?= $(shell for name in python3.11 python3; do \
 BIN := .venv/bin
 PY := $(BIN)/python
 PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -n 2
+COVERAGE := --cov=deeplearn --cov-report=term:skip-covered
 NOTEBOOKS := --nbval-lax --nbval-current-env notebooks solutions
 # Outputs without times and in one piece, so that two executions differ only where results do.
 STORED := --ExecutePreprocessor.record_timing=False --ExecutePreprocessor.coalesce_streams=True
@@ -32,7 +33,7 @@ course: book ## the whole course: book, student release, a sample class graded
 	@$(PY) tools/next_steps.py
 
 test: lint system ## all that CI runs; the book is built strictly by its tests
-	$(PYTEST) --dist loadgroup --no-loadscope-reorder $(NOTEBOOKS) tests deeplearn grading
+	$(PYTEST) --dist loadgroup --no-loadscope-reorder $(COVERAGE) $(NOTEBOOKS) tests deeplearn grading
 
 check: lint ## the quick part of the tests: lint, unit tests, doctests
 	$(PYTEST) -m "not browser and not data" --ignore-glob "tests/test_grading*" tests deeplearn grading

@@ -59,16 +59,17 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
 
     .. math::
         g = \begin{cases}
-            1 & \text{linear, sigmoid} \\
+            1 & \text{linear} \\
+            1 & \text{sigmoid} \\
             5/3 & \text{tanh} \\
-            \sqrt{2} & \text{relu} \\
-            \sqrt{2 / (1 + a^2)} & \text{leaky\_relu} \\
-            3/4 & \text{selu}
+            \sqrt{2} & \text{ReLU} \\
+            \sqrt{2 / (1 + a^2)} & \text{leaky ReLU} \\
+            3/4 & \text{SELU}
         \end{cases}
 
-    Shapes: ``nonlinearity`` is one of these names. ``param`` is :math:`a`, the negative slope of
-    ``"leaky_relu"``, 0.01 when ``None``; other names leave it unused. Convolutions count as linear.
-    The result is a number.
+    Shapes: ``nonlinearity`` is a name in lower case, as torch has them. ``param`` is :math:`a`, the
+    negative slope of ``"leaky_relu"``, 0.01 when ``None``; other names leave it unused.
+    Convolutions count as linear. The result is a number.
 
     Raises:
         TypeError: if the slope ``param`` is not a number.

@@ -64,7 +64,8 @@ class PiecewiseConstantLR(theirs.LRScheduler):
         ValueError: if the milestones do not grow or are below 1, if there are not n + 1 values, or
             if a value is negative.
 
-    Source: He et al. (2016), section 4.2, are one example of many: a tenth of the rate twice.
+    Source: He et al. (2016), section 4.2, are one example of many: they divide the rate by 10
+    twice.
 
     >>> PiecewiseConstantLR(torch.optim.SGD([torch.zeros(1)]), [50], [0.1, 0.001]).get_last_lr()
     [0.1]

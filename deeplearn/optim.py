@@ -416,17 +416,14 @@ class FTRL(Optimizer):
     that
 
     .. math::
-        \sigma_{0:t} = \frac{1}{\eta_t}
-            = \frac{\beta + \sqrt{n_t}}{\eta}, \quad n_t = \sum_{s=1}^t g_s^2
+        \sigma_{0:t} &= \frac{1}{\eta_t} = \frac{\beta + \sqrt{n_t}}{\eta} \\
+        n_t &= \sum_{s=1}^t g_s^2
 
-    With :math:`z_t = g_{1:t} - \sum_s \sigma_s \theta_s` the minimum is at
+    With :math:`z_t = g_{1:t} - \sum_s \sigma_s \theta_s` the minimum is at 0 where :math:`|z_t| \le
+    \lambda_1`, and otherwise at
 
     .. math::
-        \theta_{t+1} = \begin{cases}
-            0 & |z_t| \le \lambda_1 \\
-            -\dfrac{z_t - \operatorname{sgn}(z_t)\,\lambda_1}{1/\eta_t + \lambda_2}
-              & \text{else}
-        \end{cases}
+        \theta_{t+1} = -\frac{z_t - \operatorname{sgn}(z_t)\,\lambda_1}{1/\eta_t + \lambda_2}
 
     So ``l1``, :math:`\lambda_1`, makes weights exactly 0. ``l2`` is :math:`\lambda_2`. The paper
     starts at :math:`\theta_0 = 0`; here :math:`\theta_0` is where the weights start. The rate

@@ -33,7 +33,7 @@ class Autoencoder(nn.Module):
 
     Raises:
         TypeError: if ``sizes`` is not a sequence of ints, or if ``activation`` makes no layer.
-        ValueError: if ``sizes`` holds fewer than two numbers for the whole, or one below 1.
+        ValueError: if ``sizes`` holds fewer than two numbers, or one below 1.
 
     Source: Hinton & Salakhutdinov (2006).
 
@@ -58,7 +58,7 @@ class RBM(nn.Module):
     r"""A restricted Boltzmann machine: binary units, visible :math:`v` and hidden :math:`h`.
 
     .. math::
-        p(v, h) &\propto \exp(b \cdot v + c \cdot h + h \cdot W v) \\
+        p(v, h) &\propto e^{b \cdot v \,+\, c \cdot h \,+\, h \cdot W v} \\
         p(v) &\propto e^{-F(v)} \\
         F(v) &= -b \cdot v \\
             &\quad - \sum_j \ln\bigl(1 + e^{(W v + c)_j}\bigr)

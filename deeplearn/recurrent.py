@@ -54,7 +54,8 @@ class RNNCell(_Cell):
 
     ``nonlinearity="relu"`` puts a ReLU in place of the tanh. :math:`W, b, U, c` are the parameters
     ``weight_ih, bias_ih, weight_hh, bias_hh``; ``bias=False`` leaves the biases out. They start
-    uniform in :math:`\pm 1 / \sqrt{\text{hidden\_size}}`. Names and start are torch's.
+    uniform in :math:`\pm 1 / \sqrt{H}`, where :math:`H` is ``hidden_size``. Names and start are
+    torch's.
 
     Shapes: ``input`` is (batch, input_size), and the state ``hx`` is (batch, hidden_size), zeros if
     ``None``; the result is as the state. The batch may be left out of all.
