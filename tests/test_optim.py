@@ -204,3 +204,11 @@ def test_adamw_decays_the_weights_and_adam_the_gradient():
         kind([x], lr=0.1, weight_decay=0.5, eps=0 if kind is optim.Adam else 1e-8).step()
         assert x.item() == pytest.approx(expected, rel=1e-12)
     assert optim.AdamW([x]).defaults["decoupled_weight_decay"] is True
+
+
+def test_a_parameter_without_a_gradient_is_passed_over():
+    frozen, trained = nn.Parameter(torch.ones(2)), nn.Parameter(torch.ones(2))
+    trained.grad = torch.ones(2)
+    optim.SGD([frozen, trained], lr=0.5).step()
+    assert frozen.tolist() == [1, 1]
+    assert trained.tolist() == [0.5, 0.5]
