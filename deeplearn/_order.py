@@ -18,10 +18,18 @@ def unpack(batch: Sequence[Tensor], device: torch.device) -> list[Tensor]:
 
 
 def _generators(loader: Iterable) -> list[Generator]:
-    """Return the generators that a loader, or the sampler of torch's DataLoader, draws from."""
-    holders = (loader, getattr(loader, "sampler", None))
-    found = dict.fromkeys(getattr(holder, "generator", None) for holder in holders)
-    return [generator for generator in found if generator is not None]
+    """Return the generators that a loader holds, and those of the loaders and samplers in it."""
+    found, waiting, seen = [], [loader], set()
+    while waiting:
+        item = waiting.pop(0)
+        if id(item) in seen:
+            continue
+        seen.add(id(item))
+        if isinstance(item, Generator):
+            found.append(item)
+        elif item is loader or (isinstance(item, Iterable) and not isinstance(item, Tensor)):
+            waiting += getattr(item, "__dict__", {}).values()
+    return found
 
 
 def _states(loader: Iterable) -> list[Tensor]:
@@ -42,20 +50,21 @@ def _set_states(loader: Iterable, states: list[Tensor]) -> None:
 class EpochOrder:
     """Hand out the batches of an epoch; after an interruption, the rest of the same order.
 
-    A loader draws its order from its ``generator``, or from torch's global one. The states of all
-    at the start of the epoch are kept, so that the same order can be drawn once more.
+    A loader draws its order from generators that it holds, or from torch's global one. The states
+    of all at the start of the epoch are kept, so that the same order can be drawn once more. What
+    draws from elsewhere, from NumPy for example, comes out differently.
     """
 
     def __init__(self) -> None:
         self._loader: Iterable | None = None
         self._start: tuple[Tensor, list[Tensor]] | None = None
-        self._restored: list[Tensor] | None = None
+        self.waiting: list[Tensor] | None = None
 
     def attach(self, loader: Iterable) -> None:
         """Take the loader of this run; its generators go on where a loaded state left them."""
-        if self._restored is not None:
-            _set_states(loader, self._restored)
-        self._loader, self._restored = loader, None
+        if self.waiting is not None:
+            _set_states(loader, self.waiting)
+        self._loader, self.waiting = loader, None
 
     def batches(self, *, done: int) -> Iterator[Sequence[Tensor]]:
         """Yield the batches of the present epoch but for the first ``done``."""
@@ -82,11 +91,11 @@ class EpochOrder:
 
     def state_dict(self) -> dict[str, Any]:
         """Return the states at the start of the epoch, and the loader's own now."""
-        own = self._restored
+        own = self.waiting
         if own is None and self._loader is not None:
             own = _states(self._loader)
         return {"start": self._start, "loader": own}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take back what :meth:`state_dict` returned; :meth:`attach` the loader next."""
-        self._start, self._restored = state_dict["start"], state_dict["loader"]
+        self._start, self.waiting = state_dict["start"], state_dict["loader"]

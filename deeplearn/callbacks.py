@@ -9,6 +9,7 @@ from typing import Any
 from deeplearn._check import check_choice, check_count, check_range
 from deeplearn._modules import matching_names
 from deeplearn.constraints import clip_grad_norm_, clip_grad_value_, max_norm_
+from deeplearn.diagnostics import gradient_norms
 from deeplearn.trainer import Callback, Trainer
 
 __all__ = ["EarlyStopping", "GradientClipping", "LearningRateScheduler", "MaxNorm",
@@ -83,6 +84,8 @@ class EarlyStopping(Callback):
     def on_fit_begin(self, trainer: Trainer) -> None:
         if trainer.step == 0:
             self._forget()
+        elif self.stopped and not trainer.should_stop:  # told to go on: with new patience
+            self.wait, self.stopped = 0, False
 
     def on_step_end(self, trainer: Trainer) -> None:
         if self.every_steps and trainer.step % self.every_steps == 0:
@@ -109,11 +112,16 @@ class EarlyStopping(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         names = ("wait", "best_epoch", "best_step", "stopped", "_best_model")
-        return {"best": self._best.value, **{name: getattr(self, name) for name in names}}
+        own = {name: getattr(self, name) for name in names}
+        return {"monitor": self._best.monitor, "best": self._best.value, **own}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        if (saved := state_dict["monitor"]) != self._best.monitor:
+            raise ValueError(
+                f"the run was saved with monitor {saved!r}, not {self._best.monitor!r}"
+            )
         self._best.value = state_dict["best"]
-        for name in state_dict.keys() - {"best"}:
+        for name in state_dict.keys() - {"best", "monitor"}:
             setattr(self, name, state_dict[name])
 
 
@@ -254,9 +262,10 @@ class GradientClipping(Callback):
 
     def on_gradients(self, trainer: Trainer) -> None:
         parameters = list(trainer.model.parameters())
-        limit = math.inf if self.max_norm is None else self.max_norm
-        self.last_norm = float(clip_grad_norm_(parameters, limit))
-        if self.max_value is not None:
+        if self.max_value is None:
+            self.last_norm = float(clip_grad_norm_(parameters, self.max_norm))
+        else:
+            self.last_norm = math.hypot(*gradient_norms(trainer.model).values())
             clip_grad_value_(parameters, self.max_value)
 
 

@@ -84,9 +84,15 @@ class Trainer:
             raise TypeError(
                 f"scheduler must have a step method, as torch's have, got {scheduler!r}"
             )
+        if getattr(scheduler, "optimizer", optimizer) is not optimizer:
+            raise ValueError("scheduler was made with another optimizer; make it with this one")
+        if "loss" in metrics:
+            raise ValueError("metrics must not hold 'loss', which is measured always; rename it")
         check_choice("schedule_by", schedule_by, ("epoch", "step"))
         if schedule_by == "step" and isinstance(scheduler, ReduceLROnPlateau):
             raise ValueError("schedule_by must be 'epoch' for ReduceLROnPlateau, got 'step'")
+        if getattr(scheduler, "mode", "min") == "max":
+            raise ValueError("scheduler must have mode='min', as it watches the loss, got 'max'")
         own = {id(parameter) for parameter in model.parameters()}
         if not any(id(p) in own for group in optimizer.param_groups for p in group["params"]):
             raise ValueError("optimizer holds no parameter of model; pass it model.parameters()")
@@ -167,6 +173,7 @@ class Trainer:
         self.batch, self._loss_sum, self._rows = 0, 0.0, 0
         if not math.isfinite(loss):
             self._unfinished = False
+            self._call("on_fit_end")
             cure = "lower the learning rate, clip the gradients, or look for NaN in the data"
             raise FloatingPointError(
                 f"the training loss is {loss} in epoch {self.epoch}, lr={lr}; {cure}"
@@ -195,6 +202,7 @@ class Trainer:
         *inputs, target = unpack(batch, self.device)
 
         def closure() -> Tensor:  # most optimizers call it once, LBFGS several times
+            self.model.zero_grad()  # also what the optimizer does not hold, and clipping counts
             self.optimizer.zero_grad()
             _, loss = self._forward(inputs, target)
             loss.backward()
@@ -273,7 +281,12 @@ class Trainer:
             ValueError: if the file is damaged, or if it does not fit this trainer: its model,
                 optimizer, scheduler and callbacks must be made in the same way.
         """
-        load_checkpoint(path, **self._parts())
+        waiting = self._order.waiting
+        try:
+            load_checkpoint(path, **self._parts())
+        except BaseException:
+            self._order.waiting = waiting  # the next fit is not that of an interrupted run
+            raise
 
     def _parts(self) -> dict[str, Any]:
         scheduler = {} if self.scheduler is None else {"scheduler": self.scheduler}
@@ -283,6 +296,7 @@ class Trainer:
         """Return the trainer's own progress; model, optimizer and scheduler are saved beside it."""
         return {
             **{name: getattr(self, name) for name in _PROGRESS},
+            "scheduler": type(self.scheduler).__name__,
             "order": self._order.state_dict(),
             "history": [dict(record) for record in self.history.records],
             "callbacks": [(type(c).__name__, c.state_dict()) for c in self.callbacks],
@@ -298,6 +312,8 @@ class Trainer:
         own = [type(callback).__name__ for callback in self.callbacks]
         if saved != own:
             raise ValueError(f"the run was saved with callbacks {saved}, this trainer has {own}")
+        if (saved := state_dict["scheduler"]) != (own := type(self.scheduler).__name__):
+            raise ValueError(f"the run was saved with scheduler {saved}, this trainer has {own}")
         for callback, (_, state) in zip(self.callbacks, state_dict["callbacks"], strict=True):
             callback.load_state_dict(state)
         for name in _PROGRESS:
