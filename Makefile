@@ -33,13 +33,13 @@ course: book ## the whole course: book, student release, a sample class graded
 	@$(PY) tools/next_steps.py
 
 test: lint system ## all that CI runs; the book is built strictly by its tests
-	$(PYTEST) --dist loadgroup --no-loadscope-reorder $(COVERAGE) $(NOTEBOOKS) tests deeplearn grading
+	$(PYTEST) --dist loadfile --no-loadscope-reorder $(COVERAGE) $(NOTEBOOKS) tests deeplearn grading
 
 check: lint ## the quick part of the tests: lint, unit tests, doctests
 	$(PYTEST) -m "not browser and not data" --ignore-glob "tests/test_grading*" tests deeplearn grading
 
 test-data: setup ## the tests that read data, and the notebooks
-	$(PYTEST) --dist loadgroup --no-loadscope-reorder -k "data or ipynb" $(NOTEBOOKS) tests
+	$(PYTEST) --dist loadfile --no-loadscope-reorder -k "data or ipynb" $(NOTEBOOKS) tests
 
 book: $(BOOK) ## the book, into _build/html
 
@@ -88,6 +88,6 @@ lock: ## requirements.txt anew from pyproject.toml (UPGRADE=1: the newest versio
 
 # A class is never removed: submitted/, autograded/, feedback/ and gradebook.db are an instructor's data.
 clean: ## remove what make made, except .venv and the data of a class
-	rm -rf release .pytest_cache .ruff_cache .coverage
+	rm -rf release .pytest_cache .ruff_cache .coverage*
 	[ ! -d _build ] || find _build -mindepth 1 -maxdepth 1 -not -name exchange -exec rm -rf {} +
 	find . -name __pycache__ -not -path "./.venv/*" -prune -exec rm -rf {} +

@@ -71,10 +71,11 @@ def random_shift(images: Tensor, max_shift: int = 2, *, generator: RNG = None) -
     pictures, rows, columns = _read(images, generator)
     check_count("max_shift", max_shift, 0)
     check_range("max_shift", max_shift, 0, min(pictures.shape[1:]), cure="keep a part in view")
-    down, right = torch.randint(2 * max_shift + 1, (2, len(images), 1), generator=generator)
+    moves = torch.randint(2 * max_shift + 1, (2, len(images), 1), generator=generator)
+    down, right = moves.to(images.device)
     padded = F.pad(pictures, [max_shift] * 4)
-    rows = (down + torch.arange(len(rows))).unsqueeze(2) * padded.size(2)
-    places = rows + (right + torch.arange(len(columns))).unsqueeze(1)
+    rows = (down + torch.arange(len(rows), device=down.device)).unsqueeze(2) * padded.size(2)
+    places = rows + (right + torch.arange(len(columns), device=down.device)).unsqueeze(1)
     return padded.flatten(1).gather(1, places.flatten(1)).reshape(images.shape)
 
 
@@ -105,7 +106,8 @@ def random_rotation(images: Tensor, max_degrees: float = 15, *, generator: RNG =
     """
     pictures, rows, columns = _read(images, generator)
     check_range("max_degrees", max_degrees, 0, 180, closed="[]", cure="a half turn is the most")
-    angle = torch.rand(len(images), 1, 1, generator=generator).mul(2).sub(1).mul(max_degrees)
+    draw = torch.rand(len(images), 1, 1, generator=generator).to(images.device)
+    angle = draw.mul(2).sub(1).mul(max_degrees)
     sin, cos = angle.deg2rad().sin(), angle.deg2rad().cos()
     rows, columns = rows * cos + columns * sin, columns * cos - rows * sin
     return _sample(pictures, rows, columns).reshape(images.shape)
@@ -134,7 +136,8 @@ def random_scale(images: Tensor, max_change: float = 0.1, *, generator: RNG = No
     """
     pictures, rows, columns = _read(images, generator)
     check_range("max_change", max_change, 0, 1, cure="a factor must stay above 0")
-    factor = 1 + max_change * (2 * torch.rand(len(images), 1, 1, generator=generator) - 1)
+    draw = torch.rand(len(images), 1, 1, generator=generator).to(images.device)
+    factor = 1 + max_change * (2 * draw - 1)
     return _sample(pictures, rows / factor, columns / factor).reshape(images.shape)
 
 

@@ -51,7 +51,7 @@ def _all_or_nothing(path: Path, objects: Mapping[str, Any]) -> Iterator[None]:
 
 
 def save_checkpoint(path: str | Path, **objects: Any) -> Path:
-    """Write the state of the named objects, and torch's random state on the CPU, to one file.
+    """Write the state of the named objects, and the random states of torch, to one file.
 
     An object with a ``state_dict`` is saved through it. Anything else is saved as it is: numbers,
     strings, tensors, lists and dictionaries of those. The file is written beside ``path`` and then
@@ -80,7 +80,7 @@ def save_checkpoint(path: str | Path, **objects: Any) -> Path:
         name: value.state_dict() if hasattr(value, "state_dict") else value
         for name, value in objects.items()
     }
-    content[_RANDOM_STATE] = torch.get_rng_state()
+    content[_RANDOM_STATE] = [torch.get_rng_state(), *torch.cuda.get_rng_state_all()]
     with _written_whole(path) as file:
         torch.save(content, file)
         file.flush()
@@ -123,11 +123,12 @@ def load_checkpoint(path: str | Path, **objects: Any) -> dict[str, Any]:
     with _all_or_nothing(path, objects):
         for name, value in objects.items():
             value.load_state_dict(content.pop(name))
-        torch.set_rng_state(random_state)
+        torch.set_rng_state(random_state[0])
+        torch.cuda.set_rng_state_all(random_state[1:])
     return content
 
 
-def _read(path: Path) -> tuple[dict[str, Any], torch.Tensor]:
+def _read(path: Path) -> tuple[dict[str, Any], list[torch.Tensor]]:
     with path.open("rb") as file:
         try:
             # torch.load does not compare the checksums, so a flipped bit would become a weight.
@@ -230,8 +231,8 @@ class ModelZoo:
 
 
 def _read_model(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    content = path.read_bytes()
     try:
+        content = path.read_bytes()
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])["__metadata__"]
         text, digest = header["entry"], header["sha256"]
         blank = sha256(text.encode()).hexdigest()
@@ -240,6 +241,8 @@ def _read_model(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         entry = {"name": path.stem, **json.loads(text), "sha256": digest, "size": len(content)}
         return entry, safetensors.torch.load(content)
     except (
+        OSError,  # a folder of that name
+        RecursionError,  # a header nested too deeply
         ValueError,
         LookupError,
         TypeError,

@@ -139,7 +139,7 @@ class TensorLoader:
         if self.shuffle:
             order = torch.randperm(len(self.tensors[0]), generator=self.generator)
             batches = (  # index_select takes less than half the time of tensor[rows]
-                tuple(tensor.index_select(0, rows) for tensor in self.tensors)
+                tuple(tensor.index_select(0, rows.to(tensor.device)) for tensor in self.tensors)
                 for rows in order.split(self.batch_size)
             )
         else:

@@ -4,7 +4,8 @@ A linear layer sums ``fan_in`` products. If the inputs have mean square :math:`q
 are independent with mean 0 and variance :math:`\sigma^2`, then its outputs have variance
 :math:`n_\text{in}\,\sigma^2 q`. Each function here picks :math:`\sigma` to keep that product steady
 from layer to layer. They are drop-in replacements for those of ``torch.nn.init``: from the same
-state of the generator, they draw the same bits.
+state of the generator, they draw the same bits. The last functions choose no scale, and are here so
+that ``from deeplearn import init`` can stand for ``from torch.nn import init``.
 """
 
 import math
@@ -22,15 +23,18 @@ from deeplearn._check import (
     check_generator,
     check_not_empty,
     check_range,
+    check_tensor,
     check_type,
 )
 
 __all__ = [
-    "calculate_gain", "kaiming_normal_", "kaiming_uniform_", "lecun_normal_", "lecun_uniform_",
-    "lsuv_", "orthogonal_", "xavier_normal_", "xavier_uniform_",
+    "calculate_gain", "constant_", "kaiming_normal_", "kaiming_uniform_", "lecun_normal_",
+    "lecun_uniform_", "lsuv_", "normal_", "ones_", "orthogonal_", "trunc_normal_", "uniform_",
+    "xavier_normal_", "xavier_uniform_", "zeros_",
 ]  # fmt: skip
 
 _GAINS = dict.fromkeys(("linear", "conv1d", "conv2d", "conv3d", "sigmoid"), 1.0)
+_GAINS |= dict.fromkeys(("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"), 1.0)
 _GAINS |= {"tanh": 5 / 3, "relu": math.sqrt(2.0), "selu": 3 / 4}
 
 
@@ -369,3 +373,170 @@ def lsuv_(
         raise ValueError(f"model never calls {list(waiting)}; remove or call them in forward")
     model.load_state_dict(twin.state_dict())
     return model
+
+
+@torch.no_grad()
+def constant_(tensor: Tensor, val: float) -> Tensor:
+    r"""Fill a tensor in place with one value.
+
+    .. math::
+        w = \text{val}
+
+    Shapes: ``tensor`` has any shape; it is returned.
+
+    Raises:
+        TypeError: if ``tensor`` is not a tensor, or ``val`` not a number.
+        ValueError: if ``val`` is NaN.
+
+    Source: torch's own function of that name.
+
+    >>> constant_(torch.empty(2), 0.5)
+    tensor([0.5000, 0.5000])
+    """
+    check_tensor("tensor", tensor)
+    check_range("val", val, closed="[]", cure="each element takes it")
+    return tensor.fill_(val)
+
+
+def zeros_(tensor: Tensor) -> Tensor:
+    r"""Fill a tensor in place with zeros, as suits a bias.
+
+    .. math::
+        w = 0
+
+    Shapes and errors: as for :func:`constant_`.
+
+    Source: torch's own function of that name.
+
+    >>> zeros_(torch.empty(2))
+    tensor([0., 0.])
+    """
+    return constant_(tensor, 0.0)
+
+
+def ones_(tensor: Tensor) -> Tensor:
+    r"""Fill a tensor in place with ones, as suits the scale of a normalization.
+
+    .. math::
+        w = 1
+
+    Shapes and errors: as for :func:`constant_`.
+
+    Source: torch's own function of that name.
+
+    >>> ones_(torch.empty(2))
+    tensor([1., 1.])
+    """
+    return constant_(tensor, 1.0)
+
+
+@torch.no_grad()
+def uniform_(
+    tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None
+) -> Tensor:
+    r"""Fill a tensor in place from a uniform distribution.
+
+    .. math::
+        w \sim U(a, b)
+
+    Shapes: ``tensor`` has any shape; it is returned.
+
+    Raises:
+        TypeError: if ``tensor`` is not a floating-point tensor, ``a`` or ``b`` not a number, or
+            ``generator`` not a ``torch.Generator``.
+        ValueError: if ``a`` or ``b`` is not finite, or if ``b`` is below ``a``.
+
+    Source: torch's own function of that name.
+
+    >>> w = uniform_(torch.empty(100), -1.0, 1.0)
+    >>> bool(w.abs().max() <= 1)
+    True
+    """
+    check_floating("tensor", tensor)
+    check_range("a", a, closed="()", cure="it is the lowest value")
+    check_range("b", b, a, cure="it is the highest value, a the lowest")
+    check_generator(generator)
+    return tensor.uniform_(a, b, generator=generator)
+
+
+@torch.no_grad()
+def normal_(
+    tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None
+) -> Tensor:
+    r"""Fill a tensor in place from a normal distribution.
+
+    .. math::
+        w \sim N(\text{mean}, \text{std}^2)
+
+    Shapes: ``tensor`` has any shape; it is returned.
+
+    Raises:
+        TypeError: if ``tensor`` is not a floating-point tensor, ``mean`` or ``std`` not a number,
+            or ``generator`` not a ``torch.Generator``.
+        ValueError: if ``mean`` or ``std`` is not finite, or if ``std`` is negative.
+
+    Source: torch's own function of that name.
+
+    >>> w = normal_(torch.empty(9999), std=0.05, generator=torch.Generator().manual_seed(0))
+    >>> print(f"{w.std():.3f}, expected 0.050")
+    0.050, expected 0.050
+    """
+    check_floating("tensor", tensor)
+    check_range("mean", mean, closed="()", cure="0 is usual")
+    check_range("std", std, 0, cure="it is a standard deviation")
+    check_generator(generator)
+    return tensor.normal_(mean, std, generator=generator)
+
+
+@torch.no_grad()
+def trunc_normal_(
+    tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0,
+    generator: Generator | None = None,
+) -> Tensor:  # fmt: skip
+    r"""Fill a tensor in place from a normal distribution, of which only an interval is kept.
+
+    .. math::
+        w \sim N(\text{mean}, \text{std}^2) \text{ given } a \le w \le b
+
+    What falls outside is drawn anew. If the interval holds less than 30 % of the distribution, the
+    draws are uniform in it instead, and each is kept with a probability as its density. The bits
+    are those of torch 2.13; earlier versions used another method.
+
+    Shapes: ``tensor`` has any shape; it is returned.
+
+    Raises:
+        TypeError: if ``tensor`` is not a floating-point tensor, ``generator`` not a
+            ``torch.Generator``, or another argument not a number.
+        ValueError: if a number is not finite, if ``std`` is not above 0, or if ``b`` is not above
+            ``a``.
+
+    Source: torch's own function of that name.
+
+    >>> w = trunc_normal_(torch.empty(100), std=0.02, a=-0.04, b=0.04)
+    >>> bool(w.abs().max() <= 0.04)
+    True
+    """
+    check_floating("tensor", tensor)
+    check_range("mean", mean, closed="()", cure="0 is usual")
+    check_range("std", std, 0, closed="()", cure="it is a standard deviation")
+    check_range("a", a, closed="()", cure="it is the lowest value")
+    check_range("b", b, a, closed="()", cure="it is the highest value, a the lowest")
+    check_generator(generator)
+    if tensor.is_meta:  # it has no values to compare
+        return tensor
+    new = partial(torch.empty_like, tensor)
+    below = [(1 + math.erf((edge - mean) / std / math.sqrt(2))) / 2 for edge in (a, b)]
+    if below[1] - below[0] > 0.3:
+        low, high = (tensor.new_tensor(edge, device="cpu").item() for edge in (a, b))
+        tensor.normal_(mean, std, generator=generator)
+        while (outside := (tensor < low) | (tensor > high)).any():
+            tensor.copy_(new().normal_(mean, std, generator=generator).where(outside, tensor))
+        return tensor
+    peak = -0.5 * ((max(a, min(mean, b)) - mean) / std) ** 2
+    refused = torch.ones_like(tensor, dtype=torch.bool)
+    while refused.any():
+        drawn = new().uniform_(a, b, generator=generator)
+        tensor.copy_(drawn.where(refused, tensor))
+        log_density = drawn.sub_(mean).div_(std).pow_(2).mul_(-0.5).sub_(peak)
+        refused &= new().uniform_(generator=generator).log_().gt(log_density)
+    return tensor

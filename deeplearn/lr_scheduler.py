@@ -7,12 +7,13 @@ the rate of the optimizer, one for each of its parameter groups.
 """
 
 import math
+import warnings
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim import lr_scheduler as theirs
 
@@ -60,7 +61,8 @@ class PiecewiseConstantLR(theirs.LRScheduler):
     Shapes: ``milestones`` are n steps in ascending order, ``values`` are n + 1 rates.
 
     Raises:
-        TypeError: if a milestone is not an int, or if a value is not a number.
+        TypeError: if ``milestones`` or ``values`` are not lists, if a milestone is not an int, or
+            if a value is not a number.
         ValueError: if the milestones do not grow or are below 1, if there are not n + 1 values, or
             if a value is negative.
 
@@ -73,9 +75,11 @@ class PiecewiseConstantLR(theirs.LRScheduler):
 
     def __init__(self, optimizer: Optimizer, milestones: Sequence[int],
                  values: Sequence[float], last_epoch: int = -1) -> None:  # fmt: skip
-        for i, milestone in enumerate(milestones):
-            check_count(f"milestones[{i}]", milestone)
+        check_type("milestones", milestones, Iterable)
+        check_type("values", values, Iterable)
         self.milestones, self.values = list(milestones), list(values)
+        for i, milestone in enumerate(self.milestones):
+            check_count(f"milestones[{i}]", milestone)
         if sorted(set(self.milestones)) != self.milestones:
             raise ValueError(f"milestones must grow, got {self.milestones}; sort them")
         if (wanted := len(self.milestones) + 1) != len(self.values):
@@ -204,8 +208,9 @@ class OneCycleLR(theirs.OneCycleLR):
     Raises:
         TypeError: if a setting is not a number.
         ValueError: if the number of steps is not given, if a rate is negative, if ``pct_start`` is
-            outside [0, 1], if a factor is not above 0, if ``anneal_strategy`` is unknown, if the
-            optimizer has no momentum to cycle, or at a step after the last.
+            outside [0, 1], if a factor is not above 0, if ``anneal_strategy`` is unknown, if a
+            momentum is outside [0, 1), if the optimizer has no momentum to cycle, or at a step
+            after the last.
 
     Source: Smith & Topin (2018).
 
@@ -222,14 +227,27 @@ class OneCycleLR(theirs.OneCycleLR):
                  max_momentum: float | list[float] = 0.95, div_factor: float = 25.0,
                  final_div_factor: float = 1e4, three_phase: bool = False,
                  last_epoch: int = -1) -> None:  # fmt: skip
+        check_type("optimizer", optimizer, Optimizer)
         _check_rates("max_lr", max_lr)
+        momenta = {"base_momentum": base_momentum, "max_momentum": max_momentum}
+        for name, value in momenta.items() if cycle_momentum else ():
+            for momentum in value if isinstance(value, list | tuple) else [value]:
+                check_range(name, momentum, 0, 1, cure="0.85 to 0.95 are usual")
         check_range("pct_start", pct_start, 0, 1, closed="[]", cure="it is a share, 0.3 is usual")
         check_choice("anneal_strategy", anneal_strategy, ("cos", "linear"))
         check_range("div_factor", div_factor, 0, closed="()", cure="25 is usual")
         check_range("final_div_factor", final_div_factor, 0, closed="()", cure="1e4 is usual")
-        super().__init__(optimizer, max_lr, total_steps, epochs, steps_per_epoch, float(pct_start),
-                         anneal_strategy, cycle_momentum, base_momentum, max_momentum, div_factor,
-                         final_div_factor, three_phase, last_epoch)  # fmt: skip
+        before = [dict(group) for group in optimizer.param_groups]
+        try:
+            super().__init__(optimizer, max_lr, total_steps, epochs, steps_per_epoch,
+                             float(pct_start), anneal_strategy, cycle_momentum, base_momentum,
+                             max_momentum, div_factor, final_div_factor, three_phase,
+                             last_epoch)  # fmt: skip
+        except BaseException:  # torch writes to the groups before it has checked everything
+            for group, settings in zip(optimizer.param_groups, before, strict=True):
+                group.clear()
+                group.update(settings)
+            raise
 
     def get_lr(self) -> list[float]:
         t, start = self.last_epoch, 0.0
@@ -304,12 +322,18 @@ class ReduceLROnPlateau(theirs.ReduceLROnPlateau):
         super().__init__(optimizer, mode, factor, patience, threshold, threshold_mode, cooldown,
                          min_lr, eps)  # fmt: skip
 
-    def step(self, metrics: float) -> None:
-        """Take the value that was measured, and cut the rate if that was one bad value too many."""
+    def step(self, metrics: float, epoch: int | None = None) -> None:
+        """Take the value that was measured, and cut the rate if that was one bad value too many.
+
+        ``epoch`` sets the number of steps so far; torch has it still, and warns of it.
+        """
+        if epoch is not None:
+            warnings.warn(theirs.EPOCH_DEPRECATION_WARNING, UserWarning, stacklevel=2)
         value, up = float(metrics), 1 if self.mode == "max" else -1
         relative = self.threshold_mode == "rel"
         bar = self.best * (1 + up * self.threshold) if relative else self.best + up * self.threshold
-        self.last_epoch, self.num_bad_epochs = self.last_epoch + 1, self.num_bad_epochs + 1
+        self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
+        self.num_bad_epochs += 1
         if up * value > up * bar:
             self.best, self.num_bad_epochs = value, 0
         if self.cooldown_counter > 0:
@@ -335,17 +359,18 @@ def lr_range_test(
     Here :math:`i` counts steps from 0, and :math:`N` is ``num_steps``. ``losses[i]`` is measured
     before the step with ``rates[i]``. The test ends after ``num_steps`` steps, or earlier: at a
     loss above four times the best one, or at one that is not finite, which is left out. Then
-    everything is put back as it was: the model and its modes, gradients, optimizer, the order of
-    the batches and the random state. Plot the two lists, and choose a rate well below the one with
-    the lowest loss.
+    everything is put back as it was: the model and its modes, gradients, the optimizer and its
+    parameters, the order of the batches and the random state. Plot the two lists, and choose a rate
+    well below the one with the lowest loss.
 
     Shapes: ``loader`` gives tuples ``(*inputs, target)``, as often as needed; one step is one
     batch. Both lists have at most ``num_steps`` numbers.
 
     Raises:
         TypeError: if an argument is of another type.
-        ValueError: if ``low`` is not above 0, ``high`` is not above ``low``, ``num_steps`` is below
-            2, the loader gives no batch, or the first loss is not finite.
+        ValueError: if the optimizer holds none of the model's parameters, ``low`` is not above 0,
+            ``high`` is not above ``low``, ``num_steps`` is below 2, the loader gives no batch, or
+            the first loss is not finite.
 
     Source: Smith (2017), section 3.3.
 
@@ -359,11 +384,16 @@ def lr_range_test(
     check_range("low", low, 0, closed="()", cure="1e-6 is usual")
     check_range("high", high, low, closed="()", cure="10 is usual, above low")
     check_count("num_steps", num_steps, 2)
+    own = dict.fromkeys(model.parameters())
+    held = dict.fromkeys(p for group in optimizer.param_groups for p in group["params"])
+    if not own.keys() & held.keys():
+        raise ValueError("optimizer holds no parameter of model; pass it model.parameters()")
     order, rates, losses, batches = EpochOrder(), [], [], iter(())
     order.attach(loader)
     before = deepcopy((model.state_dict(), optimizer.state_dict(), order.state_dict()))
     modes = [(module, module.training) for module in model.modules()]
-    grads = [(parameter, parameter.grad) for parameter in model.parameters()]
+    grads = [(parameter, parameter.grad) for parameter in own | held]
+    others = [(parameter, parameter.detach().clone()) for parameter in held.keys() - own.keys()]
     model.zero_grad()  # what the optimizer does not hold would otherwise add to the gradients kept
     try:
         with torch.random.fork_rng():
@@ -386,8 +416,16 @@ def lr_range_test(
                     break
                 for group in optimizer.param_groups:
                     group["lr"] = rates[-1]
-                loss.backward()
-                optimizer.step()
+                first = iter([loss])
+
+                def closure() -> Tensor:  # most optimizers call it once, LBFGS several times
+                    if (again := next(first, None)) is None:  # noqa: B023
+                        optimizer.zero_grad()
+                        again = loss_fn(model(*inputs), target)  # noqa: B023
+                    again.backward()
+                    return again
+
+                optimizer.step(closure)
     finally:
         for target, state in zip((model, optimizer, order), before, strict=True):
             target.load_state_dict(state)
@@ -396,6 +434,8 @@ def lr_range_test(
             module.training = training
         for parameter, grad in grads:
             parameter.grad = grad
+        for parameter, value in others:
+            parameter.data.copy_(value)
     if not losses:
         raise ValueError(f"the first loss is {loss.item()}; repair the data or the initialization")
     return rates, losses

@@ -107,9 +107,12 @@ def batch_norm(
     if training and input.numel() == shape[1]:
         found = f"input has one value per unit, got shape {shape}: its variance is not defined"
         raise ValueError(f"{found}; use a larger batch, or drop the last one")
-    weight = input.new_ones(shape[1]) if weight is None else weight
-    bias = input.new_zeros(shape[1]) if bias is None else bias
-    x = input.movedim(1, -1).flatten(0, 1) if len(shape) == 3 else input
+    # Autocast halves the input alone; sums over the batch need the digits of the other tensors.
+    given = weight if running_mean is None else running_mean
+    x = input if given is None else input.to(torch.promote_types(input.dtype, given.dtype))
+    weight = x.new_ones(shape[1]) if weight is None else weight
+    bias = x.new_zeros(shape[1]) if bias is None else bias
+    x = x.movedim(1, -1).flatten(0, 1) if len(shape) == 3 else x
     if training:
         output = _BatchNorm.apply(x, weight, bias, running_mean, running_var, momentum, eps)
     else:
@@ -117,7 +120,7 @@ def batch_norm(
         output = torch.addcmul(bias - running_mean * scale, x, scale)
     if len(shape) == 3:
         output = output.unflatten(0, shape[::2]).movedim(-1, 1).contiguous()
-    return output
+    return output.to(input.dtype)
 
 
 class BatchNorm1d(nn.Module):
@@ -145,6 +148,8 @@ class BatchNorm1d(nn.Module):
     tensor([0.1000, 0.1000, 0.1000])
     """
 
+    _version = 2  # as torch's: before it, there was no num_batches_tracked
+
     def __init__(
         self, num_features: int, eps: float = 1e-05, momentum: float | None = 0.1,
         affine: bool = True, track_running_stats: bool = True, *, bias: bool = True
@@ -171,6 +176,13 @@ class BatchNorm1d(nn.Module):
         if self.training and seen is not None:  # a batch that was refused does not count
             seen.add_(1)
         return output
+
+    def _load_from_state_dict(
+        self, state_dict: dict, prefix: str, local_metadata: dict, *rest: Any
+    ) -> None:
+        if self.track_running_stats and (local_metadata.get("version") or 0) < 2:
+            state_dict.setdefault(prefix + "num_batches_tracked", self.num_batches_tracked)
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *rest)
 
     def extra_repr(self) -> str:
         names = ("eps", "momentum", "affine", "track_running_stats")

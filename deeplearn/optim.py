@@ -20,15 +20,15 @@ from deeplearn._check import check_range
 
 __all__ = ["FTRL", "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop"]
 
-_OFF = {"weight_decay", "lr_decay", "initial_accumulator_value", "l1", "l2"}
+_OFF = ("weight_decay", "lr_decay", "initial_accumulator_value", "l1", "l2")
 _RANGES = (  # settings, lower and upper bound, which of the two are allowed, cure
-    ({"lr"}, 0, math.inf, "[)", "0.01 is a first try for SGD, 0.001 for Adam"),
+    (("lr",), 0, math.inf, "[)", "0.01 is a first try for SGD, 0.001 for Adam"),
     (_OFF, 0, math.inf, "[)", "0 switches it off"),
-    ({"alpha", "rho", "betas[0]", "betas[1]"}, 0, 1, "[)", "0.9 to 0.999 are usual"),
-    ({"momentum"}, 0, math.inf, "[)", "0.9 is usual"),
-    ({"dampening"}, -math.inf, math.inf, "()", "0 is usual"),
-    ({"eps"}, 0, math.inf, "[)", "1e-8 is usual"),
-    ({"beta"}, 0, math.inf, "()", "1.0 is usual"),
+    (("alpha", "rho", "betas[0]", "betas[1]"), 0, 1, "[)", "0.9 to 0.999 are usual"),
+    (("momentum",), 0, math.inf, "[)", "0.9 is usual"),
+    (("dampening",), -math.inf, math.inf, "()", "0 is usual"),
+    (("eps",), 0, math.inf, "[)", "1e-8 is usual"),
+    (("beta",), 0, math.inf, "()", "1.0 is usual"),
 )
 _USED_IF = {"momentum_buffer": "momentum", "grad_avg": "centered"}  # tensors, and what needs them
 
@@ -39,8 +39,9 @@ def _check(settings: dict) -> None:
         raise ValueError(f"betas must be two numbers, got {betas!r}; (0.9, 0.999) is usual")
     settings = {**settings, "betas[0]": betas[0], "betas[1]": betas[1]}
     for names, low, high, closed, cure in _RANGES:
-        for name in names & settings.keys():
-            check_range(name, settings[name], low, high, closed=closed, cure=cure)
+        for name in names:
+            if name in settings:
+                check_range(name, settings[name], low, high, closed=closed, cure=cure)
     m, d = settings.get("momentum"), settings.get("dampening")
     if settings.get("nesterov") and (m == 0 or d != 0):
         raise ValueError(f"nesterov needs momentum > 0 and dampening = 0, got {m} and {d}")
@@ -61,12 +62,14 @@ class Optimizer(torch.optim.Optimizer):
 
     Raises:
         TypeError: if ``params`` is a module or something else that holds no tensors, if a setting
-            is not a number, or, in ``step``, if a gradient is sparse.
+            is not a number, if a parameter is complex and the method has ``tensors``, or, in
+            ``step``, if a gradient is sparse.
         ValueError: if ``params`` is empty, or if a setting of any group is out of its range.
     """
 
     # The state's tensors; are they there before the first step; does update() decay the weights?
     tensors, eager, decoupled = (), False, False
+    later, torchs = (), ()  # what update() adds to the state; settings that only torch's class has
 
     def __init__(self, params: Iterable, defaults: dict) -> None:
         if not isinstance(params, Iterable) or isinstance(params, torch.nn.Module):
@@ -80,37 +83,89 @@ class Optimizer(torch.optim.Optimizer):
         """Add parameters with settings of their own; what is not set is as for the others.
 
         Raises:
+            TypeError: if ``param_group`` is not a dict with ``params``, or if a parameter is
+                complex and the method has ``tensors``.
             ValueError: if a setting is out of its range, or if a parameter is already in another
                 group.
         """
+        if not isinstance(param_group, dict) or "params" not in param_group:
+            found = f"param_group must be a dict with params, got {param_group!r}"
+            raise TypeError(f'{found}; pass {{"params": [...]}}')
         _check({**self.defaults, **param_group})
         super().add_param_group(param_group)
-        for param in self.param_groups[-1]["params"] if self.eager else ():
-            self._begin(param, self.param_groups[-1])
+        group = self.param_groups[-1]
+        for i, param in enumerate(group["params"]):
+            if self.tensors and param.is_complex():
+                self.param_groups.pop()
+                name = group["param_names"][i] if "param_names" in group else f"params[{i}]"
+                cure = "train torch.view_as_real of it, or use torch's optimizer"
+                raise TypeError(f"{name} must be real, got {param.dtype}; {cure}")
+        for param in group["params"] if self.eager else ():
+            self._begin(param, group)
 
     def _begin(self, param: Tensor, group: dict) -> None:
-        start, state = group.get("initial_accumulator_value", 0), self.state[param]
-        used = [name for name in self.tensors if group.get(_USED_IF.get(name), True)]
-        state.update({"step": torch.tensor(0.0)} | {n: torch.full_like(param, start) for n in used})
+        start, used = group.get("initial_accumulator_value", 0), self._used(group)
+        start = {name: torch.full_like(param, start) for name in used}
+        self.state[param].update({"step": torch.tensor(0.0)} | start)
+
+    def _used(self, group: dict) -> list[str]:
+        return [name for name in self.tensors if group.get(_USED_IF.get(name), True)]
 
     def load_state_dict(self, state_dict: dict) -> None:
         """Take the state of an optimizer of the same kind; it may be torch's.
 
+        A state that is refused changes nothing.
+
         Raises:
+            TypeError: if a setting is not a number.
             ValueError: if the state is that of another kind of optimizer, uses ``amsgrad``,
-                decouples its weight decay where this optimizer does not (or the reverse), or holds
-                other groups.
+                decouples its weight decay where this optimizer does not (or the reverse), holds
+                other groups or a tensor of another shape, or has a setting out of its range.
         """
+        if not isinstance(state_dict, dict) or not {"state", "param_groups"} <= state_dict.keys():
+            cure = "pass what optimizer.state_dict() returned"
+            raise ValueError(f"state_dict must hold state and param_groups; {cure}")
         kind, names = type(self).__name__, inspect.signature(type(self)).parameters.keys()
+        cure = "load it into an optimizer of the kind that was saved"
         for group in state_dict["param_groups"]:
-            cure = "load it into an optimizer of the kind that was saved"
-            if missing := ", ".join(sorted(names - {"params", "defaults"} - group.keys())):
+            # Torch's Adam always saves amsgrad; its RAdam differs in no other way.
+            wanted = names | set(self.torchs if "foreach" in group else ())
+            if missing := ", ".join(sorted(wanted - {"defaults", "maximize"} - group.keys())):
                 raise ValueError(f"state_dict lacks {missing}: it is not from {kind}; {cure}")
             if group.get("amsgrad"):
                 raise ValueError(f"state_dict has amsgrad=True, which this {kind} lacks; {cure}")
             if (found := group.get("decoupled_weight_decay", self.decoupled)) != self.decoupled:
                 raise ValueError(f"decoupled_weight_decay is {found}, not as in {kind}; {cure}")
-        super().load_state_dict(state_dict)
+            _check(group)
+        saved, own = (
+            [len(group["params"]) for group in groups]
+            for groups in (state_dict["param_groups"], self.param_groups)
+        )
+        if saved != own:
+            sizes = f"groups of {saved} parameters, {kind} has {own}"
+            raise ValueError(f"state_dict has {sizes}; load it into the groups that were saved")
+        states = dict(state_dict["state"])
+        for group, target in zip(state_dict["param_groups"], self.param_groups, strict=True):
+            for key, param in zip(group["params"], target["params"], strict=True):
+                if states.get(key):
+                    states[key] = self._checked(states[key], param, group)
+        super().load_state_dict({**state_dict, "state": states})
+
+    def _checked(self, state: dict, param: Tensor, group: dict) -> dict:
+        """Return the state of one parameter in today's form; old versions of torch had others."""
+        state = {name: value for name, value in state.items() if value is not None}
+        known, kind = {*self.tensors, *self.later}, type(self).__name__
+        needed = {"step", *self._used(group)} if self.tensors else set()
+        if known and (wrong := (needed - state.keys()) | (state.keys() - known - needed)):
+            wrong = f"{', '.join(sorted(wrong))}, which state_dict lacks or {kind} does not know"
+            raise ValueError(f"wrong state {wrong}; load it into the kind that was saved")
+        for name in known & state.keys() - {"lr"}:
+            if (shape := getattr(state[name], "shape", None)) != param.shape:
+                shapes = f"{tuple(param.shape)}, got {shape and tuple(shape)}"
+                raise ValueError(f"{name} must have shape {shapes}; load it into the same model")
+        if "step" in state and not isinstance(state["step"], Tensor):
+            state["step"] = torch.tensor(float(state["step"]))
+        return state
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor | None:
@@ -125,13 +180,15 @@ class Optimizer(torch.optim.Optimizer):
         """
         with torch.enable_grad():
             loss = None if closure is None else closure()
+        for group in self.param_groups:  # before the first change
+            for param in group["params"]:
+                if (grad := param.grad) is not None and grad.is_sparse:
+                    raise TypeError("a gradient is sparse; use nn.Embedding(..., sparse=False)")
         for group in self.param_groups:
             decay = 0 if self.decoupled else group.get("weight_decay", 0)
             for param in group["params"]:
                 if (grad := param.grad) is None:
                     continue
-                if grad.is_sparse:
-                    raise TypeError("a gradient is sparse; use nn.Embedding(..., sparse=False)")
                 if group.get("maximize"):
                     grad = -grad
                 if decay:
@@ -176,6 +233,8 @@ class SGD(Optimizer):
     >>> SGD([x], lr=0.1).step((x**2).backward), x.detach()
     (None, tensor(0.8000))
     """
+
+    later = ("momentum_buffer",)
 
     def __init__(self, params: Iterable, lr: float = 1e-3, momentum: float = 0,
                  dampening: float = 0, weight_decay: float = 0, nesterov: bool = False, *,
@@ -355,7 +414,7 @@ class Adam(Optimizer):
     (None, tensor(0.9000))
     """
 
-    tensors = ("exp_avg", "exp_avg_sq")
+    tensors, torchs = ("exp_avg", "exp_avg_sq"), ("amsgrad",)
 
     def __init__(self, params: Iterable, lr: float = 1e-3,
                  betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
@@ -443,7 +502,7 @@ class FTRL(Optimizer):
     (None, tensor([0.9000, 0.0000]))
     """
 
-    tensors = ("z", "n")
+    tensors, later = ("z", "n"), ("lr",)
 
     def __init__(self, params: Iterable, lr: float, *, beta: float = 1.0,
                  l1: float = 0.0, l2: float = 0.0) -> None:  # fmt: skip
@@ -451,7 +510,8 @@ class FTRL(Optimizer):
         super().__init__(params, settings)
 
     def update(self, param: Tensor, grad: Tensor, state: dict, group: dict) -> None:
-        z, n, lr, beta, l1 = state["z"], state["n"], group["lr"], group["beta"], group["l1"]
+        z, n, beta, l1 = state["z"], state["n"], group["beta"], group["l1"]
+        lr = float(group["lr"])  # a schedule changes a tensor in place, also one kept in the state
         if lr == 0:  # the past would weigh infinitely much
             return
         before = n.sqrt().add_(beta).div_(state.get("lr", lr))

@@ -13,10 +13,12 @@ from deeplearn.activations import ELU
 from deeplearn.data import TensorLoader
 from deeplearn.init import xavier_normal_
 from deeplearn.models import mlp
+from deeplearn.normalization import BatchNorm1d
 from deeplearn.optim import Adam
 from deeplearn.transfer import cache_features, freeze
 
 __all__ = ["RBM", "Autoencoder", "corrupt", "greedy_pretrain"]
+_NORMS = BatchNorm1d, nn.BatchNorm1d
 
 
 class Autoencoder(nn.Module):
@@ -185,7 +187,8 @@ def greedy_pretrain(
             type.
         ValueError: if ``X`` is empty, not finite or not as wide as the model's input; if ``model``
             has no hidden layer, or a frozen one; if ``method`` is unknown, or is ``"rbm"`` without
-            sigmoids; or if a number is out of its range.
+            sigmoids or biases; if batch norm would get a batch of one row; or if a number is out of
+            its range.
         FloatingPointError: if a loss is not finite; lower ``lr``.
 
     Source: Hinton et al. (2006), section 4; Bengio et al. (2007).
@@ -199,13 +202,21 @@ def greedy_pretrain(
     check_count("num_epochs", num_epochs)
     trained, losses, rbm = deepcopy(model).train(), {}, method == "rbm"
     layers, names = list(trained), list(trained._modules)
-    end = len(layers) - isinstance(layers[-1], nn.Linear)  # the output layer is not trained
+    check_count("batch_size", batch_size)
+    # The output layer is not trained.
+    end = len(layers) - any(isinstance(last, nn.Linear) for last in layers[-1:])
     starts = [i for i, layer in enumerate(layers[:end]) if isinstance(layer, nn.Linear)]
     blocks = [trained[i:j] for i, j in pairwise([*starts, end])]
     if starts[:1] != [0] or not all(p.requires_grad for p in model.parameters()):
         raise ValueError(f"model must be an mlp with hidden layers, none frozen, got {model}")
     if rbm and not all(nn.Sigmoid in map(type, block[1:2]) for block in blocks):
         raise ValueError(f"method='rbm' needs mlp(sizes, nn.Sigmoid), got {model}; build it so")
+    if rbm and any(block[0].bias is None for block in blocks):
+        raise ValueError(f"method='rbm' needs a bias in each hidden layer, got {model}; add it")
+    # 1 % batch_size is 0 for batches of one row, and else 1, the rows left over.
+    if len(X) % batch_size == 1 % batch_size and any(isinstance(m, _NORMS) for m in layers[:end]):
+        found = f"{batch_size} for {len(X)} rows: batch norm cannot take a batch of one row"
+        raise ValueError(f"batch_size must leave no single row, got {found}; change it by 1")
     if X.shape[1:] != layers[0].weight.shape[1:]:
         wanted = f"X must be (batch, {layers[0].in_features})"
         raise ValueError(f"{wanted}, got shape {tuple(X.shape)}; flatten it")

@@ -137,6 +137,10 @@ def random_search(
     check_range("abort_factor", abort_factor, 1, math.inf, closed="[]", cure="inf aborts less")
     check_choice("mode", mode, ("max", "min"))
     check_generator(generator)
+    for name, item in space.items():
+        if isinstance(item, type) and issubclass(item, uniform | choice):
+            wanted = f"space[{name!r}] must be a distribution or a value, got the class"
+            raise TypeError(f"{wanted} {item.__name__}; call it with its arguments")
     plans = []  # drawn before the first run, which may draw from the same generator
     for _ in range(num_trials):
         settings = {
@@ -232,10 +236,14 @@ class KFold:
             raise ValueError(f"random_state={random_state} has no effect; pass shuffle=True, too")
         self.n_splits, self.shuffle, self.random_state = n_splits, shuffle, random_state
 
-    def split(self, X: Any, y: Any = None) -> Iterator[tuple[Tensor, Tensor]]:
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
+        """Return ``n_splits``; scikit-learn asks for it, with arguments that are not used."""
+        return self.n_splits
+
+    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the indices of the rows to train on and of those to validate with, ascending.
 
-        ``y`` is not used; it is there because scikit-learn's other splitters need it.
+        ``y`` and ``groups`` are not used; scikit-learn's other splitters need them.
 
         Raises:
             ValueError: if ``X`` has fewer than ``n_splits`` rows.

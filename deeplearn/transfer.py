@@ -65,9 +65,11 @@ def _set_frozen(model: nn.Module, pattern: str, frozen: bool) -> list[str]:
 def freeze(model: nn.Module, pattern: str) -> list[str]:
     """Hold the modules whose name matches, and all that is inside them; return their names.
 
-    Their parameters need no gradient any more, and lose a stale one. The modules stay in evaluation
-    mode, also after ``model.train()``: batch norm keeps its statistics, and dropout that matches
-    drops nothing. Dropout that does not match goes on.
+    Their parameters need no gradient any more, and lose a stale one. Each forward pass of the
+    modules is in evaluation mode, also after ``model.train()``: batch norm keeps its statistics,
+    and dropout that matches drops nothing. Dropout that does not match goes on. ``training`` shows
+    ``True`` from ``model.train()`` to the module's next call, which sets it to ``False``; that of
+    an ``nn.Sequential`` follows the model.
 
     Shapes: ``pattern`` is a regular expression for a whole name, such as ``"hidden[12]"``; ``".*"``
     matches all. The result is a list of names.
@@ -144,8 +146,8 @@ def load_arrays(model: nn.Module, arrays: Mapping, *, transpose: bool | str) -> 
 
     Raises:
         TypeError: if an argument is of another type.
-        ValueError: if a key is not in the model, if a shape does not fit, or if ``transpose``
-            matches no array.
+        ValueError: if a key is not in the model, if a shape does not fit, or if the pattern
+            ``transpose`` matches no array.
 
     >>> load_arrays(nn.Linear(3, 1), {"weight": torch.ones(3, 1)}, transpose=True).missing_keys
     ['bias']
@@ -157,8 +159,9 @@ def load_arrays(model: nn.Module, arrays: Mapping, *, transpose: bool | str) -> 
     own, given = model.state_dict(), dict(arrays)
     given |= {k: torch.tensor(v) for k, v in arrays.items() if not isinstance(v, Tensor)}
     if transpose:
-        kernels = [key for key, value in given.items() if value.dim() == 2]
-        turned = matching_names(kernels, ".*" if transpose is True else transpose, "2-d array")
+        turned = [key for key, value in given.items() if value.dim() == 2]
+        if transpose is not True:
+            turned = matching_names(turned, transpose, "2-d array")
         given |= {key: given[key].T for key in turned}
     for key, value in given.items():
         if key not in own or value.shape != own[key].shape:

@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from deeplearn import augment
 from deeplearn.augment import (
@@ -221,3 +222,17 @@ def test_gradients_pass_through_to_the_images():
     random_rotation(images, generator=seeded()).sum().backward()
     assert images.grad.abs().sum() > 0
     assert "flip" in augment.__doc__
+
+
+@pytest.mark.parametrize(
+    "transform", [random_shift, random_rotation, random_scale, adjust_contrast]
+)
+def test_draws_follow_the_images_to_their_device(transform, monkeypatch):
+    """Fake tensors have a device and no values, so the checks of values are left out."""
+    monkeypatch.setattr(augment, "check_data", lambda *args: None)
+    monkeypatch.setattr(torch.Tensor, "aminmax", lambda images: (0, 1))
+    # Without CUDA a fake tensor can be computed with, but not indexed.
+    monkeypatch.setattr(augment, "_sample", lambda images, rows, columns: images + rows + columns)
+    with FakeTensorMode():
+        images = torch.empty(3, 8, 8, device="cuda")
+        assert transform(images, generator=None).device == images.device

@@ -285,7 +285,9 @@ def test_a_file_of_torch_that_is_no_checkpoint_is_refused(path, content):
         load_checkpoint(path)
 
 
-@pytest.mark.parametrize("wrong", [torch.zeros(3), torch.zeros(5056), 7], ids=["size", "kind", "n"])
+@pytest.mark.parametrize(
+    "wrong", [[torch.zeros(3)], [torch.zeros(5056)], 7], ids=["size", "kind", "n"]
+)
 def test_a_wrong_random_state_changes_nothing(path, wrong):
     model, optimizer = trained(0)
     torch.save({"model": trained(1)[0].state_dict(), "random_state": wrong}, path)
@@ -364,6 +366,16 @@ def test_what_could_not_be_loaded_is_not_saved(path, value):
         save_checkpoint(path, model=nn.Linear(1, 1), odd=[value])
     assert load_checkpoint(path) == {"epoch": 1}
     assert leftovers(path) == []
+
+
+def test_the_random_states_of_all_devices_are_kept(path, monkeypatch):
+    given = [torch.tensor([7], dtype=torch.uint8), torch.tensor([8], dtype=torch.uint8)]
+    taken = []
+    monkeypatch.setattr(torch.cuda, "get_rng_state_all", lambda: given)
+    monkeypatch.setattr(torch.cuda, "set_rng_state_all", taken.append)
+    save_checkpoint(path, epoch=1)
+    assert load_checkpoint(path) == {"epoch": 1}
+    assert [state.tolist() for state in taken[0]] == [[7], [8]]
 
 
 def test_the_name_of_the_random_state_is_taken(path):

@@ -5,7 +5,9 @@ import re
 
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 
+from deeplearn import data
 from deeplearn.data import TensorLoader, random_split, select_classes, stratified_split
 
 
@@ -319,3 +321,14 @@ def test_select_classes_checks_its_rows():
         select_classes(X5, Y5[:4], [0])
     with pytest.raises(ValueError, match="X is empty"):
         select_classes(X5[:0], Y5[:0], [0])
+
+
+def test_shuffled_rows_follow_each_tensor_to_its_device(monkeypatch):
+    """Fake tensors have a device and no values, so the checks of values are left out."""
+    monkeypatch.setattr(data, "_check_rows", lambda tensors: None)
+    with FakeTensorMode():
+        X, y = torch.empty(5, 3, device="cuda"), torch.empty(5)
+        batches = list(TensorLoader(X, y, batch_size=2))
+    assert [(len(a), a.device.type, b.device.type) for a, b in batches] == [
+        (n, "cuda", "cpu") for n in (2, 2, 1)
+    ]

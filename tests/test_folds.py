@@ -85,3 +85,12 @@ def test_cross_validation_takes_stratified_folds_and_pairs_the_rows():
 
     scores = cross_validate(fit_and_score, X, y, model_selection.StratifiedKFold(4))
     assert scores.sum() == X.sum()
+
+
+@pytest.mark.parametrize("arguments", [{}, {"shuffle": True, "random_state": 1}], ids=str)
+def test_scikit_learn_takes_our_folds(arguments):
+    X, y = torch.randn(22, 3).numpy(), torch.randn(22).numpy()
+    ours = model_selection.cross_val_score(Ridge(), X, y, cv=KFold(4, **arguments))
+    cv = model_selection.KFold(4, **arguments)
+    assert np.array_equal(ours, model_selection.cross_val_score(Ridge(), X, y, cv=cv))
+    assert KFold(4).get_n_splits() == KFold(4).get_n_splits(X, y, None) == 4

@@ -85,9 +85,11 @@ def test_fan_avg_is_xavier_times_the_gain():
         torch.testing.assert_close(weight, expected, rtol=1e-6, atol=0)
 
 
-@pytest.mark.parametrize(
-    "name", [n for n in init.__all__ if n not in ("calculate_gain", "lsuv_")]
-)  # fmt: skip
+NO_FILLS = {"calculate_gain", "constant_", "lsuv_", "ones_", "zeros_"}
+FILLS = [name for name in init.__all__ if name not in NO_FILLS]  # those that draw
+
+
+@pytest.mark.parametrize("name", FILLS)
 def test_without_a_generator_the_global_one_is_used(name):
     torch.manual_seed(5)
     first = getattr(init, name)(torch.empty(3, 4))
@@ -328,9 +330,6 @@ def test_lsuv_refuses_a_weight_with_two_owners(other):
     assert torch.equal(model[0].weight, before)
 
 
-FILLS = [n for n in init.__all__ if n not in ("calculate_gain", "lsuv_")]
-
-
 @pytest.mark.parametrize("name", FILLS)
 def test_a_seed_is_no_generator(name):
     weight = torch.full((3, 4), 7.0)
@@ -358,3 +357,46 @@ def test_lsuv_defaults_and_limits():
         init.lsuv_(model, X, max_iterations=0)
     with pytest.raises(TypeError, match="generator"):
         init.lsuv_(model, X, generator=3)
+
+
+# The fills that choose no scale
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.int64], ids=str)
+@pytest.mark.parametrize("shape", [(), (3,), (0, 2), (2, 3)], ids=str)
+def test_constants_equal_torchs(shape, dtype):
+    for name, arguments in (("zeros_", ()), ("ones_", ()), ("constant_", (3.0,))):
+        ours, theirs = torch.full(shape, 9, dtype=dtype), torch.full(shape, 9, dtype=dtype)
+        assert getattr(init, name)(ours, *arguments) is ours
+        assert torch.equal(ours, getattr(nn.init, name)(theirs, *arguments))
+    assert init.ones_(nn.Linear(2, 3).bias).requires_grad
+
+
+@pytest.mark.parametrize("shape", [(), (9,), (0, 2), (50, 40)], ids=str)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("uniform_", (-1.0, 2.0)),
+        ("normal_", (1.0, 0.1)),
+        ("trunc_normal_", (0.0, 1.0, -0.5, 3.0)),
+        ("trunc_normal_", (0.0, 1.0, 1.5, 3.0)),
+        ("trunc_normal_", (0.3, 2.0, 0.2, 0.5)),
+    ],
+)
+def test_plain_fills_take_any_shape_and_draw_torchs_bits(name, arguments, shape, dtype):
+    ours, theirs = torch.zeros(shape, dtype=dtype), torch.zeros(shape, dtype=dtype)
+    getattr(init, name)(ours, *arguments, generator=seeded(3))
+    getattr(nn.init, name)(theirs, *arguments, generator=seeded(3))
+    assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize(("a", "b"), [(-2.0, 2.0), (-0.4, 3.0), (0.9, 2.0)])
+def test_truncated_normal_follows_its_distribution(a, b):
+    w = init.trunc_normal_(torch.empty(9999).double(), 0.1, 0.8, a, b, generator=seeded(2))
+    law = stats.truncnorm((a - 0.1) / 0.8, (b - 0.1) / 0.8, 0.1, 0.8)
+    assert stats.kstest(w.numpy(), law.cdf).pvalue > 0.001
+
+
+def test_truncated_normal_leaves_a_meta_tensor():
+    assert init.trunc_normal_(torch.empty(2, device="meta")).is_meta

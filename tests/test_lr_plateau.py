@@ -60,3 +60,13 @@ def test_plateau_counts_a_group_that_came_later():
     scheduler.step(1.0)
     scheduler.step(1.0)
     assert scheduler.get_last_lr() == pytest.approx([0.05, 0.002, 0.1])
+
+
+def test_an_epoch_is_taken_as_torch_takes_it():
+    for module in (ours, theirs):
+        scheduler = module.ReduceLROnPlateau(new_optimizer())
+        with pytest.warns(UserWarning, match="epoch parameter"):
+            scheduler.step(1.0, epoch=7)
+        assert scheduler.last_epoch == 7
+        scheduler.step(1.0, None)
+        assert scheduler.last_epoch == 8

@@ -162,3 +162,36 @@ def test_every_group_gets_the_rate():
     rates, _ = lr_range_test(model, optimizer, loss_fn, batches, 0.1, 0.4, num_steps=3)
     assert seen == [[rate, rate] for rate in rates]
     assert rates == pytest.approx([0.1, 0.2, 0.4])
+
+
+def test_parameters_that_only_the_optimizer_holds_come_back():
+    model, _, batches = parabola()
+    scale = nn.Parameter(torch.ones(1).double())
+    scale.grad = grad = torch.full((1,), 7.0).double()
+    optimizer = optim.SGD([*model.parameters(), scale])
+
+    def loss_fn(output, target):
+        return (scale * output**2).mean()
+
+    lr_range_test(model, optimizer, loss_fn, batches, num_steps=5)
+    assert scale.item() == 1
+    assert scale.grad is grad
+    assert grad.item() == 7
+
+
+@pytest.mark.parametrize("model", [nn.Linear(1, 1), nn.ReLU()])
+def test_an_optimizer_of_another_model_is_refused(model):
+    other, loss_fn, batches = parabola()
+    with pytest.raises(ValueError, match="optimizer holds no parameter of model"):
+        lr_range_test(model, optim.SGD(other.parameters()), loss_fn, batches)
+
+
+def test_it_works_with_lbfgs():
+    model, loss_fn, batches = parabola()
+    optimizer = torch.optim.LBFGS(model.parameters(), max_iter=2)
+    rates, losses = lr_range_test(model, optimizer, loss_fn, batches, 0.1, 0.5, num_steps=3)
+    assert len(rates) == 3
+    assert losses[0] == 0.5
+    assert losses == sorted(losses, reverse=True)
+    assert model.weight.item() == 1
+    assert not optimizer.state_dict()["state"]

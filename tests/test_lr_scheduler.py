@@ -215,3 +215,45 @@ def test_the_trainer_takes_these_schedules(by):
     history = trainer.fit(TensorLoader(X, y, batch_size=2), 3, validation=(X, y))
     lr = {"epoch": [0.5, 0.5, 0.25], "step": [0.5 / (1 + t / 2) for t in (2, 4, 6)]}
     assert history["lr"] == pytest.approx(lr[by])
+
+
+@pytest.mark.parametrize(
+    ("kind", "kwargs", "words"),
+    [
+        (optim.Adagrad, {}, "momentum"),
+        (optim.SGD, {"base_momentum": -0.1}, "base_momentum .*-0.1.*usual"),
+        (optim.SGD, {"base_momentum": [0.8, 1.0]}, "base_momentum .*1.0"),
+        (optim.Adam, {"max_momentum": 1.5}, "max_momentum .*1.5"),
+        (optim.SGD, {"max_momentum": [0.9] * 3}, "max_momentum"),
+        (optim.SGD, {"total_steps": 0}, "total_steps"),
+    ],
+)
+def test_a_refused_cycle_leaves_the_groups_as_they_were(kind, kwargs, words):
+    optimizer = new_optimizer(kind)
+    before = copy.deepcopy(optimizer.state_dict())
+    with pytest.raises(ValueError, match=words):
+        ours.OneCycleLR(optimizer, **{"max_lr": 1.0, "total_steps": 9, **kwargs})
+    assert optimizer.state_dict() == before
+
+
+@pytest.mark.parametrize("pct_start", [0.0, 0.3, 0.5, 1.0])
+@pytest.mark.parametrize("three_phase", [False, True])
+@pytest.mark.parametrize("strategy", ["cos", "linear"])
+def test_a_cycle_of_one_step(pct_start, three_phase, strategy):
+    optimizer = new_optimizer(momentum=0.9)
+    scheduler = ours.OneCycleLR(optimizer, 1.0, 1, pct_start=pct_start, three_phase=three_phase,
+                                anneal_strategy=strategy)  # fmt: skip
+    optimizer.step()
+    scheduler.step()  # torch allows one more
+    assert all(math.isfinite(lr) for lr in scheduler.get_last_lr())
+
+
+@pytest.mark.parametrize(
+    ("milestones", "values", "words"), [(5, [1, 2], "milestones"), ([5], 1.0, "values")]
+)
+def test_milestones_and_values_are_lists(milestones, values, words):
+    with pytest.raises(TypeError, match=words + " must be"):
+        ours.PiecewiseConstantLR(new_optimizer(), milestones, values)
+    optimizer = new_optimizer()
+    scheduler = ours.PiecewiseConstantLR(optimizer, iter([5]), iter([0.1, 0.2]))
+    assert (scheduler.milestones, scheduler.values) == ([5], [0.1, 0.2])

@@ -233,3 +233,45 @@ def test_folding_ignores_the_mode_and_takes_subclasses_of_linear():
     X = torch.randn(5, 4, generator=seeded())
     folded = fold_batch_norm(linear.train(), norm.train())
     torch.testing.assert_close(folded(X), norm.eval()(linear.eval()(X)))
+
+
+# Mixed precision and old files
+
+
+@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
+@pytest.mark.parametrize("shape", [(8, 5), (8, 5, 3)], ids=str)
+@pytest.mark.parametrize("settings", SETTINGS, ids=str)
+def test_autocast_gives_what_torchs_layer_gives(settings, shape, training):
+    results = []
+    for layer in (BatchNorm1d(5, **settings), nn.BatchNorm1d(5, **settings)):
+        X = torch.randn(shape, generator=seeded()).bfloat16().requires_grad_()
+        with torch.autocast("cpu", torch.bfloat16):
+            output = layer.train(training)(X)
+        output.float().square().sum().backward()
+        results.append([output, *layer.state_dict().values()])
+        assert X.grad.dtype == torch.bfloat16
+    for ours, theirs in zip(*results, strict=True):
+        assert ours.dtype == theirs.dtype
+        tolerance = {"rtol": 1e-2, "atol": 1e-2} if ours.dtype == torch.bfloat16 else {}
+        torch.testing.assert_close(ours, theirs, **tolerance)
+
+
+def test_network_trains_under_autocast():
+    model = nn.Sequential(nn.Linear(4, 5), BatchNorm1d(5), nn.ReLU(), nn.Linear(5, 1))
+    with torch.autocast("cpu", torch.bfloat16):
+        output = model(torch.randn(8, 4))
+    output.float().mean().backward()
+    assert output.dtype == torch.bfloat16
+    assert model[1].running_mean.dtype == model[1].weight.grad.dtype == torch.float32
+
+
+def test_state_without_a_count_of_batches_loads_as_in_torch():
+    for layer in (BatchNorm1d(3), nn.BatchNorm1d(3)):
+        layer.num_batches_tracked.fill_(7)
+        old = {k: v for k, v in nn.BatchNorm1d(3).state_dict().items() if "batches" not in k}
+        layer.load_state_dict(old)
+        assert layer.num_batches_tracked == 7
+        new = nn.BatchNorm1d(3).state_dict()  # its metadata says that it has the count
+        del new["num_batches_tracked"]
+        with pytest.raises(RuntimeError, match="num_batches_tracked"):
+            layer.load_state_dict(new)

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from deeplearn import optim
+from deeplearn.lr_scheduler import ExponentialLR
 
 
 def noisy(seed=0, steps=100):
@@ -117,3 +118,19 @@ def test_ftrl_goes_on_exactly_from_its_state():
         optimizer.step()
     expected = descend_noisy(optim.FTRL, lr=0.3, l1=1.0, l2=0.1)[39]
     assert torch.equal(x.detach(), expected)
+
+
+def test_ftrl_with_a_rate_in_a_tensor_follows_its_schedule():
+    """The schedule fills the tensor in place; the rate of the step before must stay known."""
+    ends = []
+    for lr in (0.5, torch.tensor(0.5)):
+        start, gradient = noisy()
+        x = nn.Parameter(start.clone())
+        optimizer = optim.FTRL([x], lr=lr, l1=0.1)
+        scheduler = ExponentialLR(optimizer, 0.5)
+        for t in range(10):
+            x.grad = gradient(x.detach(), t)
+            optimizer.step()
+            scheduler.step()
+        ends.append(x.detach())
+    assert torch.equal(*ends)  # the rates are powers of 2, exact also in float32

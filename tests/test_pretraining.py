@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from deeplearn.models import mlp
+from deeplearn.normalization import BatchNorm1d
 from deeplearn.pretraining import RBM, Autoencoder, corrupt, greedy_pretrain
 from deeplearn.transfer import load_matching
 
@@ -298,3 +299,27 @@ def test_shifts_are_of_all_sizes(generator):
         damaged = corrupt(X, 0.9, generator=generator)[0][4:]
         seen.add(tuple(damaged.mode(dim=1).values.tolist()))
     assert seen == {(3, 0, 1, 2), (2, 3, 0, 1), (1, 2, 3, 0)}
+
+
+def test_empty_model_has_no_hidden_layer():
+    with pytest.raises(ValueError, match="hidden layers"):
+        greedy_pretrain(nn.Sequential(), torch.rand(4, 3))
+
+
+@pytest.mark.parametrize("norm", [nn.BatchNorm1d, BatchNorm1d])
+@pytest.mark.parametrize("batch_size", [1, 2, 4])
+def test_batch_norm_needs_two_rows_in_the_last_batch(norm, batch_size):
+    model, X = nn.Sequential(nn.Linear(3, 2), norm(2), nn.Tanh(), nn.Linear(2, 1)), torch.rand(9, 3)
+    before = copy.deepcopy(model.state_dict())
+    with pytest.raises(ValueError, match=f"batch_size .* got {batch_size} for 9 rows"):
+        greedy_pretrain(model, X, batch_size=batch_size, num_epochs=1)
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+    assert len(greedy_pretrain(model, X, batch_size=5, num_epochs=1)) == 1
+    assert len(greedy_pretrain(mlp([3, 2, 1]), X, batch_size=batch_size, num_epochs=1)) == 1
+
+
+def test_rbm_needs_biases():
+    model = nn.Sequential(nn.Linear(3, 2, bias=False), nn.Sigmoid(), nn.Linear(2, 1))
+    with pytest.raises(ValueError, match=r"rbm.*needs a bias"):
+        greedy_pretrain(model, torch.rand(4, 3), method="rbm")
+    assert len(greedy_pretrain(model, torch.rand(4, 3), num_epochs=1)) == 1

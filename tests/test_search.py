@@ -237,3 +237,17 @@ def test_refine_narrows_around_the_best_and_names_the_edges(space, values, keep,
 def test_refine_keeps_five_by_default_and_skips_aborted_runs():
     finer, _ = refine({"x": uniform(0, 100)}, trials("x", 99, 50, 51, 52, 53, 54, 80, aborted=1))
     assert finer["x"] == uniform(45, 59)
+
+
+@pytest.mark.parametrize("distribution", [uniform, loguniform, choice])
+def test_a_class_of_distributions_is_no_distribution(distribution):
+    with pytest.raises(TypeError, match=rf"space\['lr'\].*class {distribution.__name__}; call it"):
+        random_search(lambda lr, generator: iter(()), {"lr": distribution}, num_trials=1)
+
+
+def test_another_class_is_a_fixed_value():
+    def objective(activation, generator):
+        yield 1.0, float(activation is torch.nn.ReLU)
+
+    trials = random_search(objective, {"activation": torch.nn.ReLU}, num_trials=1)
+    assert trials[0].score == 1.0

@@ -351,3 +351,22 @@ def test_what_goes_on_changing_is_not_cached(pattern, free):
     body.hidden1.bias.requires_grad_()
     with pytest.raises(ValueError, match=r"got \['hidden1\.bias'\] free"):
         cache_features(body, torch.ones(2, 4))
+
+
+def test_transpose_true_takes_arrays_without_a_kernel():
+    model = nn.Linear(3, 2)
+    report = load_arrays(model, {"bias": np.ones(2, dtype=np.float32)}, transpose=True)
+    assert report.loaded == ["bias"]
+    assert torch.equal(model.bias, torch.ones(2))
+    with pytest.raises(ValueError, match="2-d array"):
+        load_arrays(model, {"bias": np.ones(2, dtype=np.float32)}, transpose="bias")
+
+
+def test_flag_of_a_frozen_module_is_true_only_until_its_next_call():
+    model = nn.Sequential(nn.Dropout(0.5), nn.Linear(2, 2))
+    freeze(model, "0")
+    model.train()
+    assert model[0].training
+    X = torch.ones(4, 2)
+    assert torch.equal(model[0](X), X)
+    assert not model[0].training

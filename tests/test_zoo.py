@@ -226,3 +226,17 @@ def test_what_json_or_the_format_cannot_hold_is_not_saved(zoo):
     with pytest.raises(TypeError, match=r"_extra_state.* must be a torch\.Tensor, got dict"):
         zoo.save("a", Extra(1, 1))
     assert list(zoo.folder.iterdir()) == []
+
+
+def test_list_leaves_out_a_folder_and_a_header_nested_too_deeply(zoo):
+    zoo.save("good", net())
+    (zoo.folder / "folder.safetensors").mkdir()
+    header = b'{"__metadata__":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    deep = len(header).to_bytes(8, "little") + header
+    (zoo.folder / "deep.safetensors").write_bytes(deep)
+    with pytest.warns(UserWarning, match="damaged") as warned:
+        assert [entry["name"] for entry in zoo.list()] == ["good"]
+    assert len(warned) == 2
+    for name in ("folder", "deep"):
+        with pytest.raises(ValueError, match=f"{name}.*damaged"):
+            zoo.load(name, net())

@@ -31,6 +31,8 @@ _FILLS = (
     init.orthogonal_,
 )
 
+_PLAIN = (init.uniform_, init.normal_, init.trunc_normal_)
+
 INITS = [
     *(
         Case(ours, theirs, kwargs)
@@ -55,6 +57,12 @@ INITS = [
             {"nonlinearity": "tanh", "mode": "fan_out"},
         )
     ),
+    *(Case(init.uniform_, nn.init.uniform_, kwargs) for kwargs in ({}, {"a": -0.5, "b": 2.0})),
+    *(Case(init.normal_, nn.init.normal_, kwargs) for kwargs in ({}, {"mean": -0.5, "std": 2.0})),
+    *(
+        Case(init.trunc_normal_, nn.init.trunc_normal_, kwargs)
+        for kwargs in ({}, {"std": 0.5, "a": -0.5, "b": 0.4}, {"a": 0.5, "b": 1.5})
+    ),
     Case(init.lecun_normal_, partial(lecun_reference_, distribution="normal")),
     Case(init.lecun_uniform_, partial(lecun_reference_, distribution="uniform")),
 ]
@@ -63,6 +71,7 @@ GAINS = [
     Case(init.calculate_gain, nn.init.calculate_gain, kwargs)
     for kwargs in (
         *({"nonlinearity": name} for name in ("linear", "conv2d", "sigmoid", "tanh", "relu")),
+        *({"nonlinearity": f"conv_transpose{n}d"} for n in (1, 2, 3)),
         {"nonlinearity": "selu"},
         {"nonlinearity": "leaky_relu"},
         {"nonlinearity": "leaky_relu", "param": 0.2},
@@ -90,6 +99,40 @@ BAD = [
     *(
         Bad(fill_, partial(fill_, weight(), gain=-1.0), ValueError, ("gain", "-1.0", "tanh"))
         for fill_ in (init.xavier_uniform_, init.xavier_normal_)
+    ),
+    *(
+        Bad(fill_, partial(fill_, [1.0]), TypeError, ("tensor", "list", "torch.as_tensor"))
+        for fill_ in (init.zeros_, init.ones_, *_PLAIN)
+    ),
+    *(
+        Bad(fill_, partial(fill_, integers()), TypeError, ("tensor", "int64", ".float()"))
+        for fill_ in _PLAIN
+    ),
+    *(
+        Bad(
+            fill_, partial(fill_, weight(), generator=0), TypeError, ("generator", "int", "seed(0)")
+        )
+        for fill_ in _PLAIN
+    ),
+    *(
+        Bad(fill_, partial(fill_, weight(), b=-3.0), ValueError, ("b must", "-3.0", "highest"))
+        for fill_ in (init.uniform_, init.trunc_normal_)
+    ),
+    *(
+        Bad(fill_, partial(fill_, weight(), std=-1.0), ValueError, ("std", "-1.0", "deviation"))
+        for fill_ in (init.normal_, init.trunc_normal_)
+    ),
+    Bad(
+        init.constant_,
+        lambda: init.constant_([1.0], 0.5),
+        TypeError,
+        ("tensor", "list", "torch.as_tensor"),
+    ),
+    Bad(
+        init.constant_,
+        lambda: init.constant_(weight(), NAN),
+        ValueError,
+        ("val", "nan", "element"),
     ),
     Bad(
         init.orthogonal_,
