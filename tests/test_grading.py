@@ -85,7 +85,8 @@ def test_ctrl_c_loses_nothing(tmp_path):
     hand_in(tmp_path, "ada", Submission(released).nb)
     mark = tmp_path / "started"
     waiting = f"import os, pathlib, time\npathlib.Path({str(mark)!r}).write_text(str(os.getpid()))"
-    hand_in(tmp_path, "bob", Submission(released).answer("double", f"{waiting}\ntime.sleep(999)").nb)
+    waiting += "\ntime.sleep(999)"
+    hand_in(tmp_path, "bob", Submission(released).answer("double", waiting).nb)
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen([*command, "grade"], cwd=tmp_path, env=env, stderr=subprocess.PIPE)
     wait_for(lambda: mark.exists() and mark.read_text())
