@@ -88,7 +88,14 @@ def test_ctrl_c_loses_nothing(tmp_path):
     waiting += "\ntime.sleep(999)"
     hand_in(tmp_path, "bob", Submission(released).answer("double", waiting).nb)
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen([*command, "grade"], cwd=tmp_path, env=env, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        [*command, "grade"],
+        cwd=tmp_path,
+        env=env,
+        stderr=subprocess.PIPE,
+        # What runs in the background of a shell ignores Ctrl-C, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     wait_for(lambda: mark.exists() and mark.read_text())
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=180)
