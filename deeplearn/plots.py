@@ -155,7 +155,7 @@ def show_source(*objects: Callable) -> Markdown:
 
 
 def _without_docstring(source: str) -> str:
-    kept = source.split("\n")
+    kept = source.replace("  # fmt: skip", "").split("\n")  # a note to the formatter alone
     documented = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
     nodes = [node for node in ast.walk(ast.parse(source)) if isinstance(node, documented)]
     for node in sorted(nodes, key=lambda node: node.lineno, reverse=True):
