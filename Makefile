@@ -36,7 +36,7 @@ test: lint system ## all that CI runs; the book is built strictly by its tests
 	$(PYTEST) --dist loadfile --no-loadscope-reorder $(COVERAGE) $(NOTEBOOKS) tests deeplearn grading
 
 check: lint ## the quick part of the tests: lint, unit tests, doctests
-	$(PYTEST) -m "not browser and not data" --ignore-glob "tests/test_grading*" tests deeplearn grading
+	$(PYTEST) -m "not browser and not data" --ignore-glob "tests/test_grading*" --ignore tests/test_answers.py tests deeplearn grading
 
 test-data: setup ## the tests that read data, and the notebooks
 	$(PYTEST) --dist loadfile --no-loadscope-reorder -k "data or ipynb" $(NOTEBOOKS) tests
