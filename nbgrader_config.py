@@ -24,7 +24,7 @@ if bin_folder not in os.environ.get("PATH", "").split(os.pathsep):
     os.environ["PATH"] = os.pathsep.join([bin_folder, os.environ.get("PATH", os.defpath)])
 
 # Each submission runs in its own folder, where a relative path would point elsewhere.
-if os.environ.get("DEEPLEARN_DATA"):
+if os.environ.get("DEEPLEARN_DATA", "digits") not in ("", "digits"):
     os.environ["DEEPLEARN_DATA"] = str(Path(os.environ["DEEPLEARN_DATA"]).expanduser().resolve())
 
 c.CourseDirectory.course_id = "training_deep_networks"
@@ -60,6 +60,10 @@ c.ExecuteSubmission.timeout = 120
 c.ExecuteSubmission.kernel_name = "python3"
 c.ExecuteSubmission.shutdown_kernel = "immediate"
 c.ExecuteSubmission.coalesce_streams = True  # one block of printed lines, not one for each
+# Each kernel is a copy of a process that has imported torch: two seconds less for a submission.
+# On macOS a copy of a process that has used its system libraries may not run.
+if sys.platform == "linux":
+    c.ExecuteSubmission.kernel_manager_class = "grading.kernels.WarmKernelManager"
 # A tag that nobody can guess: otherwise the tag `skip-execution` on a test cell gives full marks.
 c.ExecuteSubmission.skip_cells_with_tag = secrets.token_hex(16)
 # Kernels talk over local sockets that other users of the machine could otherwise read.
