@@ -48,9 +48,10 @@ def load_mnist(source: str = "auto", *, verify: bool = True) -> MNIST:
     3. the 1,797 digits that ship with scikit-learn, enlarged to 28 × 28 and split into 1,437
        and 360; a notice on stdout says so, once in a process.
 
-    ``source="mnist"`` refuses the third, and ``"digits"`` goes straight to it. With
-    ``verify=False`` other data of the same form in ``DEEPLEARN_DATA`` is accepted, such as
-    Fashion-MNIST; its source is then ``"unverified"``.
+    ``source="mnist"`` refuses the third, and ``"digits"`` goes straight to it. So does the word
+    ``digits`` in ``DEEPLEARN_DATA``, unless the source is ``"mnist"``. With ``verify=False`` other
+    data of the same form in ``DEEPLEARN_DATA`` is accepted, such as Fashion-MNIST; its source is
+    then ``"unverified"``.
 
     Shapes: images (N, 784) and labels (N,), of the training set and the test set, in an
     :class:`MNIST`.
@@ -68,9 +69,10 @@ def load_mnist(source: str = "auto", *, verify: bool = True) -> MNIST:
     (torch.Size([1437, 784]), torch.Size([360, 784]), 'digits')
     """
     check.check_choice("source", source, ("auto", "mnist", "digits"))
-    if source == "digits":
+    folder = os.environ.get("DEEPLEARN_DATA")
+    if source == "digits" or (source == "auto" and folder == "digits"):
         return MNIST(*_mnist.digits(), "digits")
-    if folder := os.environ.get("DEEPLEARN_DATA"):
+    if folder:
         arrays = _mnist.read_folder(Path(folder).expanduser(), verify=verify)
         return MNIST(*arrays, "mnist" if verify else "unverified")
     try:

@@ -166,6 +166,14 @@ def test_a_relative_folder_is_shown_as_it_was_understood(tmp_path, monkeypatch):
     assert str(tmp_path / "nowhere") in str(raised.value)
 
 
+def test_the_word_digits_in_place_of_a_folder(monkeypatch, capsys):
+    monkeypatch.setenv("DEEPLEARN_DATA", "digits")
+    assert load_mnist().source == "digits"
+    assert capsys.readouterr().out == ""
+    with pytest.raises(FileNotFoundError, match=r"DEEPLEARN_DATA names .*digits, which is not a"):
+        load_mnist("mnist")
+
+
 def test_other_data_of_the_same_form_needs_verify_false(folder):
     other = small_set(num_train=5, num_test=3, seed=1)
     for name, content in other.items():
