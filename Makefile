@@ -17,7 +17,7 @@ CHAPTERS := $(patsubst notebooks/%.ipynb,_build/executed/%,$(wildcard notebooks/
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help course test check test-data book release sample grade notebooks bench setup system lock lint clean
+.PHONY: help course test check test-data book release sample grade audit notebooks bench setup system lock lint clean
 
 help: ## list these targets
 	@echo "Training Deep Networks: make <target>"
@@ -58,6 +58,9 @@ sample: setup ## grade a sample class
 
 grade: setup ## grade your own class, from submitted/
 	$(PY) -m grading grade
+
+audit: setup ## prove the graders on right and wrong answers, with MNIST where it is at hand
+	$(PY) -m grading audit --markdown book/assets/audit.txt
 
 notebooks: setup $(CHAPTERS) ## execute the chapters that changed, in place; needs MNIST
 

@@ -1,13 +1,18 @@
 """The command line: ``python -m grading --help``."""
 
 import argparse
+import os
 import sys
+from dataclasses import asdict
+from json import dumps
+from pathlib import Path
 
 from grading.answers import AnswerError
-from grading.course import Course, CourseError
+from grading.audit import audit
+from grading.course import Course, CourseError, write_atomically
 from grading.grade import grade, nothing_submitted
 from grading.release import release
-from grading.report import table
+from grading.report import audit_markdown, audit_table, table
 from grading.sample import find_answers, sample_class
 
 DESCRIPTION = """\
@@ -40,13 +45,28 @@ def parser() -> argparse.ArgumentParser:
         (run_release, "make the student version of the assignments, and check that nothing leaks"),
         (run_grade, "grade all that is in submitted/, and print who lost points where"),
         (run_sample, "grade a sample class, to see how it works without any student"),
+        (run_audit, "prove the graders: right and wrong answers must get their points and words"),
     ):
         command = commands.add_parser(
             function.__name__.removeprefix("run_"), help=text, description=f"{text}."
         )
         command.add_argument("assignment", nargs="*", help="default: all assignments")
         command.set_defaults(function=function)
+        if function is run_audit:
+            jobs = {"type": positive, "default": os.cpu_count(), "metavar": "N"}
+            command.add_argument("--jobs", **jobs, help="processes at work (default: all cores)")
+            command.add_argument("--json", action="store_true", help="print JSON, not tables")
+            file = {"type": Path, "metavar": "FILE"}
+            command.add_argument("--markdown", **file, help="also write the tables for the book")
     return result
+
+
+def positive(text: str) -> int:
+    """A number from 1 up."""
+    number = int(text) if text.isdecimal() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1 up, got {text!r}")
+    return number
 
 
 def run_release(course: Course, assignments: list[str]) -> None:
@@ -80,12 +100,29 @@ def run_sample(course: Course, assignments: list[str]) -> None:
         print(f"The class in formgrader: cd {place} && jupyter lab")
 
 
+def run_audit(
+    course: Course, assignments: list[str], jobs: int, json: bool, markdown: Path | None
+) -> bool:
+    """Audit assignments, and print what was found; return whether all went as it must."""
+    audits = []
+    for found in audit(course, assignments, jobs=jobs, progress=not json):
+        audits.append(found)
+        if not json:
+            print(f"\n{audit_table(found)}")
+    if json:
+        print(dumps({"audits": [asdict(found) for found in audits]}, indent=2))
+    if markdown:
+        write_atomically(markdown, audit_markdown(audits).encode())
+    return not any(found.misses for found in audits)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; return the exit status."""
-    chosen = parser().parse_args(arguments)
+    options = vars(parser().parse_args(arguments))
+    function, _ = options.pop("function"), options.pop("command")
     try:
-        course = Course(chosen.course)
-        chosen.function(course, course.choose(chosen.assignment))
+        course = Course(options.pop("course"))
+        passed = function(course, course.choose(options.pop("assignment")), **options)
     except (CourseError, AnswerError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -96,7 +133,7 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nstopped; start it again and it goes on where it was", file=sys.stderr)
         return 130
-    return 0
+    return 1 if passed is False else 0
 
 
 if __name__ == "__main__":

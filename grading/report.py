@@ -3,6 +3,7 @@
 import shutil
 import textwrap
 
+from grading.audit import Audit, Question
 from grading.grade import Result
 
 MOST_REASONS = 3
@@ -46,3 +47,44 @@ def _reasons(result: Result) -> list[str]:
     more = len(result.reasons) - MOST_REASONS
     rest = [f"… and {more} more"] if more > 0 else []
     return result.reasons[:MOST_REASONS] + rest
+
+
+def audit_table(found: Audit) -> str:
+    """One line for each question of an audit, one for their sum, and one for each miss."""
+    head = (found.assignment, "points", "right accepted", "wrong rejected", "message named")
+    rows = [head, *(_counts(question) for question in found.questions), _sum(found)]
+    sizes = [max(len(row[n]) for row in rows) for n in range(len(head))]
+    lines = [
+        "  ".join([f"{row[0]:<{sizes[0]}}", *(f"{row[n]:>{sizes[n]}}" for n in range(1, len(row)))])
+        for row in rows
+    ]
+    return "\n".join([*lines, *(f"MISS {miss}" for miss in found.misses)])
+
+
+def audit_markdown(audits: list[Audit]) -> str:
+    """The same for the book: a table of the sums, then each assignment's in a dropdown."""
+    head = "points | right accepted | wrong rejected | message named |"
+    rule = "| --- | ---: | ---: | ---: | ---: |"
+    text = [f"| assignment | {head}", rule]
+    text += [f"| {' | '.join((f'`{found.assignment}`', *_sum(found)[1:]))} |" for found in audits]
+    for found in audits:
+        text += ["", f":::{{dropdown}} `{found.assignment}`, question by question"]
+        text += [f"| question | {head}", rule]
+        text += [f"| {' | '.join(_counts(question))} |" for question in found.questions]
+        text += [":::"]
+    return "\n".join(text) + "\n"
+
+
+def _counts(question: Question) -> tuple[str, ...]:
+    pairs = (question.right, question.wrong, question.message)
+    return (question.name, f"{question.points:g}", *(f"{done}/{all_}" for done, all_ in pairs))
+
+
+def _sum(found: Audit) -> tuple[str, ...]:
+    """The counts of all questions together."""
+    whole = Question("all")
+    whole.points = sum(question.points for question in found.questions)
+    for name in ("right", "wrong", "message"):
+        pairs = [getattr(question, name) for question in found.questions]
+        setattr(whole, name, tuple(map(sum, zip(*pairs, strict=True))))
+    return _counts(whole)

@@ -1,60 +1,37 @@
 """The graders, proven: every answer of the bank gets its points and its message.
 
-This file takes longer than any other, so it is one by itself: another worker does the rest.
+This file takes longer than any other, so it is one by itself: another worker does the rest. It
+grades on the built-in digits; `make audit` does so on MNIST, where that is at hand.
 """
 
-import html
-import re
-import shutil
-from pathlib import Path
+import json
 
-import nbformat
 import pytest
 
-from grading.answers import Answer, unmet
+from grading.__main__ import main
+from grading.audit import Graded, audit, judge
 from grading.course import Course
-from grading.hand_in import points_of_tests
-from grading.sample import find_answers, sample_class
+from grading.grade import Result
+from grading.sample import find_answers
 from tests.toy_course import RIGHT_DOUBLE, ROOT, WRONG_DOUBLE, make_course, write_answer
 
 pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")
+ASSIGNMENTS = sorted(path.stem for path in (ROOT / "solutions").glob("*/*.ipynb"))
 
 
-def check_answers(course, assignment, answers):
-    """Grade answers in a sample class; return what differs from their headers."""
-    sample, results = sample_class(course, assignment, answers, place="answers", progress=False)
-    nb = nbformat.read(sample.folder("release", assignment) / f"{assignment}.ipynb", as_version=4)
-    points = points_of_tests(nb)
-    found = {result.student: result for result in results}
-    misses = [miss for answer in answers for miss in unmet(answer, found[answer.student], points)]
-    for answer in answers:
-        page = sample.folder("feedback", assignment, answer.student) / f"{assignment}.html"
-        shown = " ".join(html.unescape(re.sub(r"<[^>]+>", "", page.read_text())).lower().split())
-        demands = answer.message
-        lists = demands.values() if isinstance(demands, dict) else [demands]
-        misses += [
-            f"{answer.student}: no {word!r} in the feedback"
-            for words in lists
-            for word in words
-            if " ".join(word.lower().split()) not in shown
-        ]
-    return misses
+@pytest.fixture(autouse=True)
+def built_in_digits(monkeypatch):
+    monkeypatch.setenv("DEEPLEARN_DATA", "digits")
 
 
-def with_extremes(answers):
-    """Answers, and the two that each assignment must have: the solution and the release."""
-    folder = Path("right")
-    solution = Answer(folder / "the_solution.md", what="the reference solution")
-    untouched = Answer(folder / "the_release.md", what="as handed out", base="release", points=0)
-    return [*answers, solution, untouched]
-
-
-def test_sample_of_the_toy(tmp_path):
-    course = Course(make_course(tmp_path))
+@pytest.fixture
+def toy(tmp_path):
+    """The toy course with a right answer, a wrong one and a broken one."""
+    make_course(tmp_path)
     write_answer(tmp_path, "right", "adds", "what: x + x", f"```python double\n{RIGHT_DOUBLE}\n```")
     write_answer(
-        tmp_path, "wrong", "sign", "what: abs\npoints: {test_double: 0}\nmessage: [absolute value]",
-        f"```python double\n{WRONG_DOUBLE}\n```",
+        tmp_path, "wrong", "sign", "what: abs\npoints: {test_double: 0}\n"
+        "message: {test_double: [absolute value]}", f"```python double\n{WRONG_DOUBLE}\n```",
     )  # fmt: skip
     write_answer(
         tmp_path,
@@ -62,36 +39,70 @@ def test_sample_of_the_toy(tmp_path):
         "cut",
         "what: lost\npoints: 0\nmessage: cut off\nstatus: refused\ndamage: {file: truncated}",
     )
-    answers = find_answers(course, "toy")
-    assert check_answers(course, "toy", with_extremes(answers)) == []
-    answers[-1].points = {"test_double": 0, "test_halve": 1}
-    answers[-1].message = {"test_double": ["absolute", "ReLU"]}
-    misses = check_answers(course, "toy", with_extremes(answers))
-    assert [miss.partition(": ")[2] for miss in misses] == [
+    return tmp_path
+
+
+def test_audit_of_the_toy(toy, capsys):
+    assert (
+        main(["--course", str(toy), "audit", "--jobs", "2", "--markdown", str(toy / "a.md")]) == 0
+    )
+    lines = [line.split() for line in capsys.readouterr().out.splitlines() if line]
+    assert lines[1:] == [
+        ["double", "2", "1/1", "1/1", "1/1"],
+        ["halve", "3", "0/0", "0/0", "0/0"],
+        ["all", "5", "1/1", "1/1", "1/1"],
+    ]
+    assert "| `toy` | 5 | 1/1 | 1/1 | 1/1 |" in (toy / "a.md").read_text()
+
+
+def test_audit_that_finds_something(toy, capsys):
+    wrong = toy / "tests" / "answers" / "toy" / "wrong"
+    text = (wrong / "sign.md").read_text()
+    text = text.replace("{test_double: 0}", "{test_double: 0, test_halve: 1}")
+    (wrong / "sign.md").write_text(text.replace("[absolute value]", "[absolute, ReLU]"))
+    assert main(["--course", str(toy), "audit", "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)["audits"][0]
+    double = found["questions"][0]
+    assert (double["right"], double["wrong"], double["message"]) == ([1, 1], [1, 1], [0, 1])
+    assert [miss.partition(": ")[2] for miss in found["misses"]] == [
         "test_halve: 3 points, not 1 (no message)",
         "test_double: no 'ReLU' in 'the sign is lost: did you take the absolute value?'",
         "no 'ReLU' in the feedback",
     ]
 
 
-def assignments():
-    """Name each assignment; those that load the digits must be graded on both data sets."""
-    for path in sorted((ROOT / "solutions").glob("*/*.ipynb")):
-        loads = "load_mnist(" in path.read_text(encoding="utf-8")
-        yield pytest.param(path.stem, marks=[pytest.mark.data] if loads else [])
+def test_judge_sees_what_the_feedback_may_not_show(toy):
+    """A hidden test, a solution that is not the student's own; not the student's own lines."""
+    course = Course(toy)
+    answers = [answer for answer in find_answers(course, "toy") if answer.student == "sign"]
+    result = Result("toy", "sign", points={"test_halve": 3.0})
+    result.messages["test_double"] = "did you take the absolute value?"
+    own = f"{result.messages['test_double']} Two halves make a whole."
+    hidden = 'assert double(-3) == -6, "the sign is lost: did you take the absolute value?"'
+
+    def misses(page):
+        return judge(course, "toy", answers, {"sign": Graded(result, page)}).misses
+
+    assert misses(own) == []
+    assert misses(own + hidden) == [
+        f"sign: the feedback shows a hidden test in test_double: {hidden}"
+    ]
+    answers[0].base = "release"
+    assert misses(own)[-1].startswith("sign: the feedback shows the solution of explain")
 
 
-@pytest.mark.parametrize("assignment", list(assignments()))
-def test_answers(assignment):
+@pytest.mark.parametrize("jobs", ["0", "-1", "two"])
+def test_a_wrong_number_of_jobs_is_refused(toy, jobs, capsys):
+    with pytest.raises(SystemExit):
+        main(["--course", str(toy), "audit", "--jobs", jobs])
+    assert f"must be a whole number from 1 up, got '{jobs}'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("assignment", ASSIGNMENTS)
+def test_audit(assignment):
     """Each answer of the bank gets its points and its message."""
-    course = Course(ROOT)
-    answers = find_answers(course, assignment)
-    assert check_answers(course, assignment, answers) == []
-
-
-@pytest.mark.parametrize("assignment", list(assignments()))
-def test_solution_gets_all_and_release_nothing(assignment, tmp_path):
-    for name in ("solutions", "nbgrader_config.py"):
-        source = ROOT / name
-        (shutil.copytree if source.is_dir() else shutil.copy)(source, tmp_path / name)
-    assert check_answers(Course(tmp_path), assignment, with_extremes([])) == []
+    (found,) = audit(Course(ROOT), [assignment], progress=False)
+    assert found.misses == []
+    for question in found.questions:
+        for done, tried in (question.right, question.wrong, question.message):
+            assert done == tried, question

@@ -8,12 +8,15 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import nbformat
 import pytest
 import yaml
 from axe_playwright_python.base import AXE_SCRIPT
 from bs4 import BeautifulSoup
 from playwright.sync_api import sync_playwright
 
+from grading.answers import read_answers
+from grading.leaks import leaks, secret_lines
 from tests.browser import FLAGS, MISSING, find_chromium, serve, visit
 
 pytestmark = pytest.mark.browser
@@ -70,6 +73,22 @@ def anchors(path: Path) -> set[str]:
 
 
 # Files alone
+
+
+def test_no_page_holds_a_solution_a_hidden_test_or_an_answer_of_the_bank(built):
+    files = [path for path in built.rglob("*") if path.suffix in (".html", ".ipynb", ".md", ".txt")]
+    texts = {path.relative_to(built): " ".join(text_of(path).split()) for path in files}
+    public = [path.read_text() for path in (ROOT / "deeplearn").glob("*.py")]
+    for source in sorted((ROOT / "solutions").glob("*/*.ipynb")):
+        answers = read_answers(ROOT / "tests" / "answers" / source.stem)
+        secret = secret_lines(nbformat.read(source, as_version=4), answers, public)
+        assert len(secret) > 100
+        found = {path: leaks(secret, text) for path, text in texts.items()}
+        assert not any(found.values()), {path: lines for path, lines in found.items() if lines}
+
+
+def text_of(path: Path) -> str:
+    return read(path).get_text() if path.suffix == ".html" else path.read_text(errors="replace")
 
 
 def test_build_holds_every_page(built):

@@ -1,0 +1,212 @@
+"""The proof of the graders: each answer of the bank gets its points and its message.
+
+The answers of ``tests/answers/<assignment>`` go the way of a real submission: release, hand in,
+nbgrader's autograding, gradebook, feedback. What comes out is compared with their headers.
+"""
+
+import html
+import re
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+from nbgrader.utils import is_grade, is_solution
+from tqdm import tqdm
+
+from grading.answers import Answer, unmet
+from grading.course import Course
+from grading.grade import Result
+from grading.hand_in import points_of_tests, reference
+from grading.leaks import leaks, secret_lines
+from grading.sample import find_answers, sample_class
+
+
+@dataclass
+class Question:
+    """A solution cell with the checks that follow it, and how answers to it were judged.
+
+    Attributes:
+        name: the ``grade_id`` of the solution cell.
+        tests: the ``grade_id`` of each check.
+        points: what they give in all.
+        right: the right answers that got full marks, of those that there are.
+        wrong: the wrong answers that lost what they should, of those that there are.
+        message: the wrong answers that were told why, of those that demand it.
+    """
+
+    name: str
+    tests: list[str] = field(default_factory=list)
+    points: float = 0.0
+    right: tuple[int, int] = (0, 0)
+    wrong: tuple[int, int] = (0, 0)
+    message: tuple[int, int] = (0, 0)
+
+
+@dataclass
+class Audit:
+    """The questions of one assignment, and each expectation that was not met, a line each."""
+
+    assignment: str
+    questions: list[Question]
+    misses: list[str]
+
+
+@dataclass
+class Graded:
+    """What a submission came to, and the text of its feedback page."""
+
+    result: Result
+    page: str
+
+
+def audit(
+    course: Course, assignments: list[str], *, jobs: int = 1, progress: bool = True
+) -> Iterator[Audit]:
+    """Grade all answers to each assignment, and compare with what their headers demand.
+
+    The answers are dealt out to ``jobs`` classes, each graded by a process of its own.
+
+    Yields:
+        One audit for each assignment, in order.
+
+    Raises:
+        CourseError: if an assignment has no answers.
+    """
+    banks = {name: with_extremes(find_answers(course, name)) for name in assignments}
+    parts = {(name, n): banks[name][n::jobs] for name in assignments for n in range(jobs)}
+    graded: dict[str, dict[str, Graded]] = {name: {} for name in assignments}
+    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"))
+    try:
+        futures = {
+            pool.submit(grade_part, course.root, name, part, n): name
+            for (name, n), part in parts.items()
+        }
+        bar = tqdm(total=sum(map(len, banks.values())), desc="audit", disable=not progress)
+        with bar:
+            for future in as_completed(futures):
+                graded[futures[future]] |= future.result()
+                bar.update(len(future.result()))
+    finally:
+        pool.shutdown(cancel_futures=True)
+    for name in assignments:
+        found = judge(course, name, banks[name], graded[name])
+        found.misses += release_leaks(course, name, banks[name])
+        yield found
+
+
+def with_extremes(answers: list[Answer]) -> list[Answer]:
+    """Answers, and the two that every assignment has: the solution and the release."""
+    folder = Path("right")
+    solution = Answer(folder / "the_solution.md", what="the reference solution")
+    untouched = Answer(folder / "the_release.md", what="as handed out", base="release", points=0)
+    return [*answers, solution, untouched]
+
+
+def grade_part(root: Path, assignment: str, answers: list[Answer], n: int) -> dict[str, Graded]:
+    """Grade some of the answers, as a class of their own; begun anew each time."""
+    course = Course(root)
+    place = f"audit/{n}"
+    shutil.rmtree(course.root / "_build" / place / assignment, ignore_errors=True)
+    part, results = sample_class(course, assignment, answers, place=place, progress=False)
+    return {
+        result.student: Graded(result, feedback_text(part, assignment, result.student))
+        for result in results
+    }
+
+
+def feedback_text(course: Course, assignment: str, student: str) -> str:
+    """What a student reads on the feedback page."""
+    path = course.folder("feedback", assignment, student) / f"{assignment}.html"
+    page = path.read_text(encoding="utf-8") if path.is_file() else ""
+    body = page.partition("<body>")[2]
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", "", body)).split())
+
+
+def judge(
+    course: Course, assignment: str, answers: list[Answer], graded: dict[str, Graded]
+) -> Audit:
+    """Compare what answers got with what their headers demand."""
+    path = course.folder("source", assignment) / f"{assignment}.ipynb"
+    source = nbformat.read(path, as_version=4)
+    points = points_of_tests(source)
+    questions = find_questions(source)
+    misses = []
+    for answer in answers:
+        found = graded[answer.student]
+        misses += unmet(answer, found.result, points)
+        misses += [
+            f"{answer.student}: no {word!r} in the feedback"
+            for words in demands(answer).values()
+            for word in words
+            if " ".join(word.lower().split()) not in found.page.lower()
+        ]
+        secret = secret_lines(source, public=own_text(answer, source))
+        shown = [leak for leak in leaks(secret, found.page) if not leak.startswith("the rubric")]
+        misses += [f"{answer.student}: the feedback shows {leak}" for leak in shown]
+        for question in questions:
+            count(question, answer, found.result, points)
+    return Audit(assignment, questions, misses)
+
+
+def release_leaks(course: Course, assignment: str, answers: list[Answer]) -> list[str]:
+    """What the student version holds of solutions, hidden tests, rubrics and other answers."""
+    name = f"{assignment}.ipynb"
+    source = nbformat.read(course.folder("source", assignment) / name, as_version=4)
+    part = Course(course.root / "_build" / "audit" / "0" / assignment)
+    released = nbformat.read(part.folder("release", assignment) / name, as_version=4)
+    text = "\n".join(cell.source for cell in released.cells)
+    return [f"the release shows {leak}" for leak in leaks(secret_lines(source, answers), text)]
+
+
+def own_text(answer: Answer, source: NotebookNode) -> list[str]:
+    """The text of all solution cells that a student hands in."""
+    kept = {cell.metadata.nbgrader.grade_id: cell for cell in source.cells if is_solution(cell)}
+    others = [reference(cell) for name, cell in kept.items() if name not in answer.cells]
+    own = [text for _, text in answer.cells.values()]
+    return own + others if answer.base == "solution" else own
+
+
+def demands(answer: Answer) -> dict[str, list[str]]:
+    """The words that an answer must be told, by check; under "" those that any may tell."""
+    return answer.message if isinstance(answer.message, dict) else {"": answer.message}
+
+
+def find_questions(nb: NotebookNode) -> list[Question]:
+    """The solution cells that checks follow, in order."""
+    questions: list[Question] = []
+    for cell in nb.cells:
+        name = cell.metadata.get("nbgrader", {}).get("grade_id")
+        if cell.cell_type == "code" and is_solution(cell):
+            questions.append(Question(name))
+        elif is_grade(cell) and not is_solution(cell):
+            questions[-1].tests.append(name)
+            questions[-1].points += float(cell.metadata.nbgrader.points)
+    return [question for question in questions if question.tests]
+
+
+def count(question: Question, answer: Answer, result: Result, points: dict[str, float]) -> None:
+    """Add an answer to the counts of a question that it answers in its own way."""
+    if question.name not in answer.cells:
+        return
+    got = {name: result.points.get(name, 0.0) for name in question.tests}
+    if answer.path.parent.name == "right":
+        accepted = all(got[name] == points[name] for name in question.tests)
+        question.right = _plus(question.right, accepted)
+    elif isinstance(answer.points, dict) and set(answer.points) & set(question.tests):
+        wanted = {**points, **answer.points}
+        rejected = all(got[name] == wanted[name] for name in question.tests)
+        question.wrong = _plus(question.wrong, rejected)
+        words = [(name, word) for name in question.tests for word in demands(answer).get(name, [])]
+        if words:
+            said = {name: result.messages.get(name, "").lower() for name in question.tests}
+            named = all(word.lower() in said[name] for name, word in words)
+            question.message = _plus(question.message, named)
+
+
+def _plus(counts: tuple[int, int], passed: bool) -> tuple[int, int]:
+    return counts[0] + passed, counts[1] + 1

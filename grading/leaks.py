@@ -1,0 +1,60 @@
+"""Search what students see for what they may not: solutions, hidden tests, answers of the bank."""
+
+import itertools
+import re
+from collections.abc import Iterable
+
+from nbformat import NotebookNode
+from nbgrader.preprocessors import ClearHiddenTests, ClearMarkScheme, ClearSolutions
+
+from grading.answers import Answer
+
+SHORTEST = 20  # a shorter line says too little to be told from any other code
+
+
+def secret_lines(
+    source: NotebookNode, answers: Iterable[Answer] = (), public: Iterable[str] = ()
+) -> dict[str, str]:
+    """The lines that only the instructor has, and where each comes from.
+
+    Args:
+        source: the notebook with solutions, hidden tests and rubrics.
+        answers: other answers, right or wrong.
+        public: texts that students have; what stands in them is no secret.
+    """
+    secret: dict[str, str] = {}
+    stub = ClearSolutions()
+    known = [*public, stub.text_stub, *stub.code_stub.values()]
+    markers = [
+        ("the solution of", stub, "solution"),
+        ("a hidden test in", ClearHiddenTests(), "test"),
+        ("the rubric of", ClearMarkScheme(), "mark_scheme"),
+    ]
+    for cell in source.cells:
+        name = cell.metadata.get("nbgrader", {}).get("grade_id", "a cell")
+        shown = cell.source
+        for kind, step, what in markers:
+            begin = getattr(step, f"begin_{what}_delimeter")
+            end = getattr(step, f"end_{what}_delimeter")
+            for part in re.findall(f"{begin}.*?\n(.*?){end}", cell.source, re.DOTALL):
+                shown = shown.replace(part, "\n")
+                secret |= dict.fromkeys(_lines(part), f"{kind} {name}")
+        known.append(shown)
+    for answer in answers:
+        for name, (_, text) in answer.cells.items():
+            # one line may be what anybody writes; two in a row are an answer
+            for pair in itertools.pairwise(_lines(text)):
+                secret.setdefault(" ".join(pair), f"the answer {answer.student} to {name}")
+    flat = " ".join(" ".join(known).split())
+    return {line: where for line, where in secret.items() if line not in flat}
+
+
+def leaks(secret: dict[str, str], text: str) -> list[str]:
+    """One line for each secret that stands in a text, blanks apart."""
+    flat = " ".join(text.split())
+    return [f"{where}: {line}" for line, where in secret.items() if line in flat]
+
+
+def _lines(text: str) -> list[str]:
+    lines = (" ".join(line.split()) for line in text.split("\n"))
+    return [line for line in lines if len(line) >= SHORTEST]
