@@ -1,0 +1,158 @@
+"""A student's way in a real JupyterLab: open, solve, *Validate*, read what is wrong, mend it."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import closing
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbgrader.utils import is_solution
+from playwright.sync_api import expect, sync_playwright
+
+from grading.answers import Answer
+from grading.course import Course
+from grading.hand_in import write_submission
+from grading.release import release
+from tests.browser import FLAGS, MISSING, find_chromium, visit
+from tests.toy_course import ROOT
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning"),
+]
+
+NAME, CELL = "signals", "weight_std"
+WRONG = """\
+def weight_std(weight, scheme):
+    fan_out, fan_in = weight.shape
+    return {"lecun": 1 / fan_in, "xavier": 2 / (fan_in + fan_out), "he": 2 / fan_in}[scheme]"""
+TOLD = "that is the variance 1/fan_in; the standard deviation is its square root"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A student's folder: the released notebook with every answer but one filled in."""
+    root = tmp_path_factory.mktemp("course")
+    (root / "solutions").mkdir()
+    (root / "solutions" / NAME).symlink_to(ROOT / "solutions" / NAME)
+    (root / "nbgrader_config.py").write_bytes((ROOT / "nbgrader_config.py").read_bytes())
+    course = Course(root)
+    release(course, NAME)
+    file = f"{NAME}.ipynb"
+    source = nbformat.read(course.folder("source", NAME) / file, as_version=4)
+    released = nbformat.read(course.folder("release", NAME) / file, as_version=4)
+    stub = next(c.source for c in released.cells if is_solution(c) and grade_id(c) == CELL)
+    answer = Answer(Path("right/student.md"), what="all but one", cells={CELL: ("code", stub)})
+    student = tmp_path_factory.mktemp("student")
+    (student / file).write_bytes(write_submission(answer, source, released))
+    return student
+
+
+def grade_id(cell):
+    return cell.metadata.get("nbgrader", {}).get("grade_id")
+
+
+@pytest.fixture(scope="module")
+def lab(folder, tmp_path_factory):
+    """The address of a JupyterLab with nobody's settings but its own."""
+    with closing(socket.socket()) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    home = tmp_path_factory.mktemp("home")
+    folders = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
+    env = {**os.environ, "HOME": str(home), **{name: str(home / name) for name in folders}}
+    options = {
+        "ServerApp.ip": "127.0.0.1",
+        "ServerApp.port": port,
+        "ServerApp.open_browser": False,
+        "ServerApp.allow_root": True,
+        "IdentityProvider.token": "",
+        "LabApp.expose_app_in_browser": True,
+    }
+    command = [sys.executable, "-m", "jupyterlab", *(f"--{k}={v}" for k, v in options.items())]
+    log = home / "lab.log"
+    address = f"http://127.0.0.1:{port}"
+    with log.open("w") as file:
+        server = subprocess.Popen(command, cwd=folder, env=env, stdout=file, stderr=file)
+        try:
+            wait_for(f"{address}/api", server, log)
+            yield address
+        finally:
+            server.terminate()
+            server.wait(timeout=30)
+
+
+def wait_for(url, server, log):
+    for _ in range(600):
+        assert server.poll() is None, log.read_text()
+        try:
+            with urllib.request.urlopen(url, timeout=5):
+                return
+        except OSError:
+            time.sleep(0.1)
+    pytest.fail(f"no JupyterLab after a minute: {log.read_text()}")
+
+
+def write_in(page, text):
+    """Select the student's cell by its place, and replace its text by typing."""
+    place = page.evaluate(
+        """name => {
+            const cells = [...jupyterapp.shell.currentWidget.content.model.cells];
+            return cells.findIndex(c => c.getMetadata('nbgrader')?.grade_id === name);
+        }""",
+        CELL,
+    )
+    page.evaluate(
+        "async n => { const notebook = jupyterapp.shell.currentWidget.content;"
+        "notebook.activeCellIndex = n; await notebook.scrollToItem(n, 'center') }",
+        place,
+    )
+    cell = page.locator(".jp-Notebook .jp-Cell.jp-mod-active")
+    cell.locator(".cm-content").click()
+    page.keyboard.press("Control+A")
+    page.keyboard.insert_text(text)
+    return cell
+
+
+def validate(page):
+    page.get_by_role("button", name="Validate").first.click()
+    dialog = page.locator(".jp-Dialog-content")
+    expect(dialog).to_contain_text(re.compile("Validation|Success|passes", re.I), timeout=120_000)
+    text = dialog.inner_text()
+    dialog.get_by_role("button").last.click()
+    return text
+
+
+def test_a_student_solves_validates_reads_and_mends(lab, folder):
+    executable = find_chromium()
+    if executable is None:
+        pytest.fail(MISSING, pytrace=False)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
+        with visit(browser, lab, viewport={"width": 1400, "height": 900}) as there:
+            page = there.page
+            page.goto(f"{lab}/lab/tree/{NAME}.ipynb")
+            expect(page.locator(".jp-Notebook")).to_be_visible(timeout=60_000)
+            expect(page.get_by_role("heading", name="Signals that survive depth")).to_be_visible()
+            ready = "jupyterapp.shell.currentWidget?.sessionContext?.isReady"
+            page.wait_for_function(ready, timeout=60_000)
+
+            write_in(page, WRONG)
+            page.evaluate("jupyterapp.commands.execute('notebook:run-all-cells')")
+            expect(page.locator(".jp-Notebook")).to_contain_text(TOLD, timeout=120_000)
+            page.evaluate("jupyterapp.commands.execute('docmanager:save')")
+            assert TOLD in validate(page)
+
+            source = nbformat.read(ROOT / "solutions" / NAME / f"{NAME}.ipynb", as_version=4)
+            right = next(cell.source for cell in source.cells if grade_id(cell) == CELL)
+            write_in(page, "\n".join(x for x in right.split("\n") if " SOLUTION" not in x))
+            page.evaluate("jupyterapp.commands.execute('docmanager:save')")
+            assert "passes all the tests" in validate(page)
+            assert not there.outside
+        browser.close()
