@@ -18,6 +18,7 @@ import traceback
 PRELOADED = (
     *("ipykernel.kernelapp", "matplotlib.pyplot", "torch", "deeplearn.data", "deeplearn.models"),
     *("deeplearn.callbacks", "deeplearn.plots", "deeplearn.transfer", "deeplearn.siamese"),
+    *("sklearn.datasets", "torch._dynamo"),  # torch imports the latter for its first optimizer
 )
 
 
