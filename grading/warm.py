@@ -81,15 +81,23 @@ def _run_kernel(arguments: list[str], folder: str, env: dict[str, str]) -> None:
     os.environ.clear()
     os.environ.update(env)
     os.chdir(folder)
-    # what is drawn without a seed is the same in each grading
-    random.seed(0)
-    np.random.seed(0)  # noqa: NPY002, the generator that submissions may use
-    torch.manual_seed(0)
     # read from the environment when matplotlib was imported, which is before the kernel set it
     matplotlib.rcParams["backend"] = "module://matplotlib_inline.backend_inline"
     # the kernel ends with the process that it was forked from
     sys.argv = ["ipykernel_launcher", *arguments, f"--IPKernelApp.parent_handle={os.getppid()}"]
-    IPKernelApp.launch_instance()
+    kernel = IPKernelApp.instance()
+    kernel.initialize()
+    events = kernel.shell.events
+
+    def seed(_) -> None:
+        """What is drawn without a seed is the same in each grading."""
+        events.unregister("pre_run_cell", seed)
+        random.seed(0)
+        np.random.seed(0)  # noqa: NPY002, the generator that submissions may use
+        torch.manual_seed(0)
+
+    events.register("pre_run_cell", seed)
+    kernel.start()
     os._exit(0)
 
 
