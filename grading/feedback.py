@@ -83,6 +83,16 @@ def _hide(output: NotebookNode, hidden: set[str], is_test: bool) -> NotebookNode
     return output
 
 
+# On nbgrader's page wide figures run out of their frame, a message is one long line that is cut off
+# at the edge, and hints look like text.
+STYLE = """
+img { max-width: 100%; }
+.output_error pre { white-space: pre-wrap; word-break: normal; overflow-wrap: anywhere; }
+.output_error pre { border-left: 0.3em solid #b3261e; }
+summary { display: list-item; cursor: pointer; }
+"""
+
+
 class FeedbackExporter(HTMLExporter):
     """nbgrader's feedback page with its body cleaned: no script that a student wrote runs."""
 
@@ -91,8 +101,7 @@ class FeedbackExporter(HTMLExporter):
         html, resources = super().from_notebook_node(nb, resources, **kw)
         # The first <body> is the template's: nothing of the student stands before it.
         head, _, body = html.partition("<body>")
-        # nbgrader's page lets wide figures run out of their frame
-        head = head.replace("</head>", "<style>img { max-width: 100%; }</style></head>")
+        head = head.replace("</head>", f"<style>{STYLE}</style></head>")
         body = re.sub(r"</?(?:body|html)\b[^>]*>", "", body)
         return f"{head}<body>\n{clean_html(body)}\n</body>\n</html>\n", resources
 
