@@ -59,7 +59,6 @@ c.Autograde.autograde_preprocessors = [
 c.ExecuteSubmission.timeout = 120
 c.ExecuteSubmission.kernel_name = "python3"
 c.ExecuteSubmission.shutdown_kernel = "immediate"
-c.ExecuteSubmission.coalesce_streams = True  # one block of printed lines, not one for each
 # Each kernel is a copy of a process that has imported torch: two seconds less for a submission.
 # On macOS a copy of a process that has used its system libraries may not run.
 if sys.platform == "linux":

@@ -26,8 +26,11 @@ Hand out assignments, grade what comes back, and say why.
   nbgrader generate_feedback ASSIGNMENT  5. autograded/ -> feedback/: give these pages back
   nbgrader export                        6. gradebook.db -> grades.csv
 
-Each command does only what is not up to date. Stop it whenever you like: started again, it goes on
-where it was."""
+Each of these does only what is not up to date. Stop it whenever you like: started again, it goes on
+where it was.
+
+  python -m grading sample               a small class of made-up students, to see how it works
+  python -m grading audit                proof that the tests judge answers as they should"""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -104,6 +107,8 @@ def run_audit(
     course: Course, assignments: list[str], jobs: int, json: bool, markdown: Path | None
 ) -> bool:
     """Audit assignments, and print what was found; return whether all went as it must."""
+    if markdown and not markdown.resolve().parent.is_dir():
+        raise CourseError(f"--markdown {markdown}: there is no folder {markdown.parent}; make it")
     audits = []
     for found in audit(course, assignments, jobs=jobs, progress=not json):
         audits.append(found)
@@ -111,9 +116,10 @@ def run_audit(
             print(f"\n{audit_table(found)}")
     if json:
         print(dumps({"audits": [asdict(found) for found in audits]}, indent=2))
-    if markdown:
+    passed = not any(found.misses for found in audits)
+    if markdown and passed:
         write_atomically(markdown, audit_markdown(audits).encode())
-    return not any(found.misses for found in audits)
+    return passed
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -131,7 +137,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error.strerror or error}{place}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nstopped; start it again and it goes on where it was", file=sys.stderr)
+        again = "" if function is run_audit else "; start it again and it goes on where it was"
+        print(f"\nstopped{again}", file=sys.stderr)
         return 130
     return 1 if passed is False else 0
 

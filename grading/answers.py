@@ -13,6 +13,7 @@ KEYS = {"what", "points", "message", "base", "damage", "status", "sample"}
 BASES = ("solution", "release")
 DAMAGES = ("delete", "duplicate", "move", "retype", "file")
 FILES = ("empty", "truncated")
+RESERVED = ("the_solution", "the_release")  # which the audit adds to each bank
 STATUSES = ("graded", "timed out", "crashed", "refused")
 KINDS = {"python": "code", "markdown": "markdown"}
 
@@ -74,8 +75,11 @@ def read_answer(path: Path) -> Answer:
     Raises:
         AnswerError: with the file, what is wrong in it, and the cure.
     """
-    if not re.fullmatch(r"[a-z0-9_]+", path.stem):
-        raise AnswerError(f"{path}: use small letters, digits and _ in the name; it is a student")
+    if not re.fullmatch(r"[a-z0-9_]+", path.stem) or path.stem in RESERVED:
+        raise AnswerError(
+            f"{path}: use small letters, digits and _ in the name; it is a student, and "
+            f"{' and '.join(RESERVED)} are taken"
+        )
     header, body = _split(path)
     answer = Answer(path, what=_text(path, header, "what"), cells=_blocks(path, body))
     answer.base = _choice(path, header, "base", BASES)
@@ -88,7 +92,7 @@ def read_answer(path: Path) -> Answer:
     for key in ("points", "message"):
         if right and key in header:
             raise AnswerError(f"{path}: {key} has no place under right/: full marks say it all")
-        if not right and key not in header:
+        if not right and header.get(key) in (None, {}, []):
             raise AnswerError(f"{path}: {key} is missing; the README says what to put there")
     if not right:
         answer.points = _points(path, header["points"])
@@ -99,7 +103,11 @@ def read_answer(path: Path) -> Answer:
 
 
 def _split(path: Path) -> tuple[dict, str]:
-    found = re.match(r"---\n(.*?\n)---\n(.*)", path.read_text(encoding="utf-8") + "\n", re.DOTALL)
+    try:
+        text = path.read_text(encoding="utf-8") + "\n"
+    except UnicodeDecodeError as error:
+        raise AnswerError(f"{path}: it is not UTF-8 text; save it as such") from error
+    found = re.match(r"---\n(.*?\n)---\n(.*)", text, re.DOTALL)
     if not found:
         raise AnswerError(f"{path}: it must begin with a header between two lines '---'")
     try:

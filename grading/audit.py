@@ -9,6 +9,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
@@ -19,7 +20,7 @@ from nbgrader.utils import is_grade, is_solution
 from tqdm import tqdm
 
 from grading.answers import Answer, unmet
-from grading.course import Course
+from grading.course import Course, CourseError
 from grading.grade import Result
 from grading.hand_in import points_of_tests, reference
 from grading.leaks import leaks, secret_lines
@@ -58,10 +59,11 @@ class Audit:
 
 @dataclass
 class Graded:
-    """What a submission came to, and the text of its feedback page."""
+    """What a submission came to, the text of its feedback page, and that of the errors on it."""
 
     result: Result
     page: str
+    told: str
 
 
 def audit(
@@ -79,6 +81,7 @@ def audit(
     """
     banks = {name: with_extremes(find_answers(course, name)) for name in assignments}
     parts = {(name, n): banks[name][n::jobs] for name in assignments for n in range(jobs)}
+    parts = {key: answers for key, answers in parts.items() if answers}
     graded: dict[str, dict[str, Graded]] = {name: {} for name in assignments}
     pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"))
     try:
@@ -91,6 +94,10 @@ def audit(
             for future in as_completed(futures):
                 graded[futures[future]] |= future.result()
                 bar.update(len(future.result()))
+    except BrokenProcessPool as error:
+        raise CourseError(
+            "a process of the audit was killed, perhaps for want of memory; try --jobs 1"
+        ) from error
     finally:
         pool.shutdown(cancel_futures=True)
     for name in assignments:
@@ -114,17 +121,22 @@ def grade_part(root: Path, assignment: str, answers: list[Answer], n: int) -> di
     shutil.rmtree(course.root / "_build" / place / assignment, ignore_errors=True)
     part, results = sample_class(course, assignment, answers, place=place, progress=False)
     return {
-        result.student: Graded(result, feedback_text(part, assignment, result.student))
+        result.student: Graded(result, *feedback_texts(part, assignment, result.student))
         for result in results
     }
 
 
-def feedback_text(course: Course, assignment: str, student: str) -> str:
-    """What a student reads on the feedback page."""
+def feedback_texts(course: Course, assignment: str, student: str) -> tuple[str, str]:
+    """What a student reads on the feedback page: in all, and in the errors below the checks."""
     path = course.folder("feedback", assignment, student) / f"{assignment}.html"
     page = path.read_text(encoding="utf-8") if path.is_file() else ""
     body = page.partition("<body>")[2]
-    return " ".join(html.unescape(re.sub(r"<[^>]+>", "", body)).split())
+    errors = re.findall(r'<div class="[^"]*output_error">(.*?)</div>', body, re.DOTALL)
+    return _plain(body), _plain("\n".join(errors))
+
+
+def _plain(text: str) -> str:
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", "", text)).split())
 
 
 def judge(
@@ -139,12 +151,9 @@ def judge(
     for answer in answers:
         found = graded[answer.student]
         misses += unmet(answer, found.result, points)
-        misses += [
-            f"{answer.student}: no {word!r} in the feedback"
-            for words in demands(answer).values()
-            for word in words
-            if " ".join(word.lower().split()) not in found.page.lower()
-        ]
+        misses += untold(answer, found)
+        if isinstance(answer.points, dict) and not loses(answer.points, points):
+            misses.append(f"{answer.student}: it stands under wrong/, and is to lose nothing")
         secret = secret_lines(source, public=own_text(answer, source))
         shown = [leak for leak in leaks(secret, found.page) if not leak.startswith("the rubric")]
         misses += [f"{answer.student}: the feedback shows {leak}" for leak in shown]
@@ -158,9 +167,39 @@ def release_leaks(course: Course, assignment: str, answers: list[Answer]) -> lis
     name = f"{assignment}.ipynb"
     source = nbformat.read(course.folder("source", assignment) / name, as_version=4)
     part = Course(course.root / "_build" / "audit" / "0" / assignment)
-    released = nbformat.read(part.folder("release", assignment) / name, as_version=4)
-    text = "\n".join(cell.source for cell in released.cells)
-    return [f"the release shows {leak}" for leak in leaks(secret_lines(source, answers), text)]
+    secret, found = secret_lines(source, answers), []
+    for path in sorted(part.folder("release", assignment).rglob("*")):
+        text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+        if path.suffix == ".ipynb":
+            nb = nbformat.reads(text, as_version=4)
+            text = "\n".join(strings(nb))
+        found += [f"the release shows {leak} ({path.name})" for leak in leaks(secret, text)]
+    return found
+
+
+def strings(value: object) -> list[str]:
+    """All texts in a notebook or a part of it, metadata and outputs included."""
+    if isinstance(value, str):
+        return [value]
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
+    return [text for part in parts for text in strings(part)]
+
+
+def loses(wanted: dict[str, float], points: dict[str, float]) -> bool:
+    """Whether an answer is expected to lose points at some check."""
+    return any(number < points[name] for name, number in wanted.items())
+
+
+def untold(answer: Answer, found: Graded) -> list[str]:
+    """What the feedback page fails to say; the message of a check must stand in an error."""
+    if not found.page:
+        return [f"{answer.student}: there is no feedback page"]
+    return [
+        f"{answer.student}: no {word!r} in the feedback"
+        for name, words in demands(answer).items()
+        for word in words
+        if " ".join(word.lower().split()) not in (found.told if name else found.page).lower()
+    ]
 
 
 def own_text(answer: Answer, source: NotebookNode) -> list[str]:

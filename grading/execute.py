@@ -5,7 +5,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_output
 from nbgrader.preprocessors import Execute
 from nbgrader.utils import has_failed, is_grade
-from traitlets import Integer, default
+from traitlets import Bool, Integer, default
 
 
 class ExecuteSubmission(Execute):
@@ -23,6 +23,10 @@ class ExecuteSubmission(Execute):
 
     iopub_timeout = Integer(
         10, help="Seconds to wait for the rest of a cell's output after its end or interruption."
+    ).tag(config=True)
+
+    coalesce_streams = Bool(
+        True, help="Whether printed lines in a row become one output, not one for each."
     ).tag(config=True)
 
     @default("error_on_timeout")

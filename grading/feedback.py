@@ -107,7 +107,7 @@ class FeedbackExporter(HTMLExporter):
 
 
 _ATTRIBUTES = {"alt", "class", "colspan", "height", "href", "id", "name", "rowspan", "src", "title"}
-_ATTRIBUTES |= {"width"}
+_ATTRIBUTES |= {"open", "start", "width"}
 _TAGS = {
     *("a", "abbr", "b", "blockquote", "br", "caption", "code", "dd", "del", "details", "div"),
     *("dl", "dt", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i", "img", "ins", "kbd"),
@@ -139,7 +139,7 @@ def _harmless(tag: str, name: str, value: str) -> str | None:
     address = re.sub(r"[\x00-\x20\x7f-\xa0\s]", "", value).lower()
     if name == "href":
         return value if tag == "a" and not address.startswith("data:") else None
-    has_host = re.match(r"//|[a-z][a-z0-9+.-]*:", address)
+    has_host = re.match(r"[/\\]{2}|[a-z][a-z0-9+.-]*:", address)
     is_figure = tag == "img" and (address.startswith("data:image/") or not has_host)
     return value if is_figure else None
 

@@ -7,6 +7,7 @@ matplotlib. Here one process imports them once, and each kernel is a copy of it 
 import atexit
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -38,14 +39,12 @@ class WarmProcess:
                 self._start()
             try:
                 self._channel.sendall(json.dumps(request).encode() + b"\n")
-                answer = self._answers.readline()
-            except OSError:
-                answer = ""
-            if not answer:
+                return json.loads(self._answers.readline())
+            except (OSError, ValueError):
                 self._hang_up()
                 code, self._process = self._process.wait(), None
-                raise ConnectionError(f"the process that starts kernels ended with code {code}")
-            return json.loads(answer)
+                message = f"the process that starts kernels ended with code {code}"
+                raise ConnectionError(message) from None
 
     def _start(self) -> None:
         self._channel, theirs = socket.socketpair()
@@ -54,6 +53,7 @@ class WarmProcess:
                 [sys.executable, "-P", "-m", "grading.warm", str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,  # where programs that submissions start would print
                 env={**os.environ, "PYTHONHASHSEED": "0"},  # sets keep their order
                 start_new_session=True,
             )
@@ -102,6 +102,10 @@ class ForkedKernel:
     def send_signal(self, number: int) -> None:
         """Send a signal to the kernel."""
         os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End the kernel at once."""
+        self.send_signal(signal.SIGKILL)
 
 
 class WarmProvisioner(LocalProvisioner):

@@ -38,7 +38,8 @@ def secret_lines(
             end = getattr(step, f"end_{what}_delimeter")
             for part in re.findall(f"{begin}.*?\n(.*?){end}", cell.source, re.DOTALL):
                 shown = shown.replace(part, "\n")
-                secret |= dict.fromkeys(_lines(part), f"{kind} {name}")
+                whole = " ".join(part.split())  # its lines may all be short
+                secret |= dict.fromkeys([*_lines(part), *_lines(whole)], f"{kind} {name}")
         known.append(shown)
     for answer in answers:
         for name, (_, text) in answer.cells.items():

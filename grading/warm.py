@@ -60,7 +60,7 @@ def _fork(channel: socket.socket, arguments: list[str], folder: str, env: dict[s
     pid = os.fork()
     if pid == 0:
         try:
-            channel.close()
+            os.close(channel.fileno())  # close() would wait for the file made from it
             os.setsid()
             _run_kernel(arguments, folder, env)
         except BaseException:

@@ -9,9 +9,11 @@ import json
 import pytest
 
 from grading.__main__ import main
+from grading.answers import AnswerError
 from grading.audit import Graded, audit, judge
 from grading.course import Course
 from grading.grade import Result
+from grading.report import audit_markdown
 from grading.sample import find_answers
 from tests.toy_course import RIGHT_DOUBLE, ROOT, WRONG_DOUBLE, make_course, write_answer
 
@@ -80,15 +82,32 @@ def test_judge_sees_what_the_feedback_may_not_show(toy):
     own = f"{result.messages['test_double']} Two halves make a whole."
     hidden = 'assert double(-3) == -6, "the sign is lost: did you take the absolute value?"'
 
-    def misses(page):
-        return judge(course, "toy", answers, {"sign": Graded(result, page)}).misses
+    def misses(page, told="did you take the absolute value?"):
+        return judge(course, "toy", answers, {"sign": Graded(result, page, told)}).misses
 
     assert misses(own) == []
+    assert misses(own, told="") == ["sign: no 'absolute value' in the feedback"]
+    assert misses("") == ["sign: there is no feedback page"]
     assert misses(own + hidden) == [
         f"sign: the feedback shows a hidden test in test_double: {hidden}"
     ]
     answers[0].base = "release"
     assert misses(own)[-1].startswith("sign: the feedback shows the solution of explain")
+
+
+def test_an_answer_under_wrong_must_lose_something(toy):
+    answers = [answer for answer in find_answers(Course(toy), "toy") if answer.student == "sign"]
+    answers[0].points, answers[0].message = {"test_double": 2}, []
+    result = Result("toy", "sign", points={"test_double": 2.0, "test_halve": 3.0})
+    found = judge(Course(toy), "toy", answers, {"sign": Graded(result, "a page", "")})
+    assert found.misses == ["sign: it stands under wrong/, and is to lose nothing"]
+
+
+@pytest.mark.parametrize("name", ["the_solution", "the_release"])
+def test_names_that_the_audit_takes_are_refused(toy, name):
+    write_answer(toy, "right", name, "what: x + x", f"```python double\n{RIGHT_DOUBLE}\n```")
+    with pytest.raises(AnswerError, match="the_solution and the_release are taken"):
+        find_answers(Course(toy), "toy")
 
 
 @pytest.mark.parametrize("jobs", ["0", "-1", "two"])
@@ -103,6 +122,9 @@ def test_audit(assignment):
     """Each answer of the bank gets its points and its message."""
     (found,) = audit(Course(ROOT), [assignment], progress=False)
     assert found.misses == []
+    page = (ROOT / "book" / "assets" / "audit.txt").read_text()
+    for line in audit_markdown([found]).splitlines():
+        assert f"{line}\n" in page, "run `make audit` to renew the table of the page Teach"
     for question in found.questions:
         for done, tried in (question.right, question.wrong, question.message):
             assert done == tried, question

@@ -41,15 +41,28 @@ class Assignment:
     def answers(self):
         return read_answers(ANSWERS / self.name)
 
-    def points_by_step(self):
-        """Points of the cells under each heading `## Step n. Title (p points)`."""
-        found, step = collections.Counter(), None
+    def steps(self):
+        """Each cell, and the heading `## Step n. Title (p points)` under which it stands."""
+        step = None
         for cell in self.cells:
             heading = re.search(r"^## Step (\d+)\. (.*) \(\d+ points\)$", cell.source, re.MULTILINE)
             step = f"{heading[1]}. {heading[2]}" if heading else step
+            if step:
+                yield step, cell
+
+    def points_by_step(self):
+        found = collections.Counter()
+        for step, cell in self.steps():
             found[step] += info(cell).get("points", 0)
-        del found[None]
         return dict(found)
+
+    def solutions_by_step(self):
+        """The names of the code cells that a student fills, under each heading that has some."""
+        found = collections.defaultdict(set)
+        for step, cell in self.steps():
+            if info(cell).get("grade_id") in self.solutions:
+                found[step].add(info(cell).grade_id)
+        return found
 
 
 ASSIGNMENTS = [Assignment(path) for path in sorted((ROOT / "solutions").glob("*/*.ipynb"))]
@@ -80,6 +93,11 @@ def test_the_first_cell_says_what_to_expect(assignment):
     first = assignment.cells[0].source
     for promise in ("**You will practice**", "**It builds on**", "**Time:**", "**Validate**"):
         assert promise in first
+
+
+@each
+def test_the_page_for_students_lists_it(assignment):
+    assert f"\n| `{assignment.name}` | " in (ROOT / "book" / "practice.md").read_text()
 
 
 @each
@@ -145,6 +163,18 @@ def test_each_function_is_written_rightly_in_four_other_ways(assignment):
         written = {answer.cells[name][1] for answer in right if name in answer.cells}
         assert len(written) >= 4, name
         assert cell.source not in written, name
+
+
+@each
+def test_each_question_is_answered_wrongly_in_eight_ways(assignment):
+    """A question is a function; where networks learn the digits, a step of the exercise."""
+    asked = {name: {name} for name in assignment.solutions}
+    if any("load_mnist(" in cell.source for cell in assignment.code):
+        asked = assignment.solutions_by_step()
+    for kind, least in (("right", 4), ("wrong", 8)):
+        files = [set(a.cells) for a in assignment.answers if a.path.parent.name == kind]
+        for question, names in asked.items():
+            assert sum(bool(names & cells) for cells in files) >= least, (kind, question)
 
 
 @each

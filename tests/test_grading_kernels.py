@@ -97,6 +97,23 @@ def test_a_submission_that_kills_the_process_it_came_from():
     assert run("print('fine')")[0] == ["fine\n"]
 
 
+def test_a_submission_cannot_reach_the_channel_of_the_grader():
+    write = "for f in range(3, 60):\n    try: os.write(f, b'x\\n')\n    except OSError: pass"
+    texts, _ = run(f"import os\n{write}", "print('on')")
+    assert texts[1] in ("on\n", "")  # it may have hurt its own kernel
+    assert run("print('fine')")[0] == ["fine\n"]
+
+
+def test_a_process_that_a_submission_leaves_does_not_hold_up_the_next():
+    start = time.monotonic()
+    leave = (
+        "import os, signal, time\nif os.fork() == 0:\n    os.setsid(); time.sleep(20); os._exit(0)"
+    )
+    run(leave, "os.kill(os.getppid(), signal.SIGKILL)")
+    assert run("print('fine')")[0] == ["fine\n"]
+    assert time.monotonic() - start < 18
+
+
 def test_nothing_is_left_when_the_grader_ends():
     warm = WarmProcess()
     loop = ["-c", "IPKernelApp.exec_lines=['pass']"]

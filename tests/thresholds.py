@@ -1,6 +1,6 @@
 """How surely does a right solution pass? Run all tests of an assignment with many seeds.
 
-    python tests/thresholds.py ASSIGNMENT [RUNS]
+    python tests/thresholds.py ASSIGNMENT [RUNS [FIRST]]
 
 Each run executes the reference solution and its tests in this process, every seed of the notebook
 moved by a multiple of 1000. It prints a table of what failed, and of the accuracies that the
@@ -17,6 +17,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import matplotlib
 import nbformat
@@ -61,17 +62,17 @@ PLANS = {
 }
 
 
-def measure(assignment: str, runs: int) -> None:
-    """Run the tests ``runs`` times, and print the table."""
+def measure(assignment: str, runs: int = 200, first: int = 0) -> None:
+    """Run the tests ``runs`` times, numbered from ``first``, and print the table."""
     plan = PLANS[assignment]
     path = ROOT / "solutions" / assignment / f"{assignment}.ipynb"
     cells = [c for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
     code = {cell.metadata.nbgrader.grade_id: cell.source for cell in cells}
-    base = {"__name__": "assignment"}
+    base = {"__name__": "assignment", "get_ipython": MagicMock()}
     for name in ("setup", "tools", *plan.once):
         exec(compile(code.pop(name) if name != "tools" else code[name], name, "exec"), base)
     failed, accuracies = collections.Counter(), []
-    for run in range(runs):
+    for run in range(first, first + runs):
         torch.manual_seed(run)
         names = {**base, "unmoved": base["seeded"]}
         names["seeded"] = lambda seed, run=run: base["seeded"](seed + 1000 * run)
@@ -99,4 +100,4 @@ def measure(assignment: str, runs: int) -> None:
 
 if __name__ == "__main__":
     matplotlib.use("Agg")
-    measure(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 200)
+    measure(sys.argv[1], *map(int, sys.argv[2:]))
