@@ -92,7 +92,7 @@ def read_answer(path: Path) -> Answer:
     for key in ("points", "message"):
         if right and key in header:
             raise AnswerError(f"{path}: {key} has no place under right/: full marks say it all")
-        if not right and header.get(key) in (None, {}, []):
+        if not right and header.get(key) in (None, {}):
             raise AnswerError(f"{path}: {key} is missing; the README says what to put there")
     if not right:
         answer.points = _points(path, header["points"])
