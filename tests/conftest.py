@@ -1,4 +1,4 @@
-"""What all tests share: one thread, no window, no leak of figures or random state."""
+"""What all tests share: one thread, no window, no leak of figures or random state; a browser."""
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -20,3 +20,19 @@ def _isolated():
 @pytest.fixture
 def generator() -> torch.Generator:
     return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A headless Chromium; a second one in the same process would not start."""
+    from playwright.sync_api import sync_playwright
+
+    from tests.browser import FLAGS, MISSING, find_chromium
+
+    executable = find_chromium()
+    if executable is None:
+        pytest.fail(MISSING, pytrace=False)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
+        yield browser
+        browser.close()

@@ -13,11 +13,10 @@ import pytest
 import yaml
 from axe_playwright_python.base import AXE_SCRIPT
 from bs4 import BeautifulSoup
-from playwright.sync_api import sync_playwright
 
 from grading.answers import read_answers
 from grading.leaks import leaks, secret_lines
-from tests.browser import FLAGS, MISSING, find_chromium, serve, visit
+from tests.browser import serve, visit
 
 pytestmark = pytest.mark.browser
 
@@ -48,17 +47,6 @@ def built(tmp_path_factory) -> Path:
 def addresses(built):
     with serve(built) as address:
         yield {"http": address, "file": built.as_uri()}
-
-
-@pytest.fixture(scope="session")
-def browser():
-    executable = find_chromium()
-    if executable is None:
-        pytest.fail(MISSING, pytrace=False)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @cache

@@ -13,13 +13,13 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbgrader.utils import is_solution
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from grading.answers import Answer
 from grading.course import Course
 from grading.hand_in import write_submission
 from grading.release import release
-from tests.browser import FLAGS, MISSING, find_chromium, visit
+from tests.browser import visit
 from tests.toy_course import ROOT
 
 pytestmark = [
@@ -129,30 +129,24 @@ def validate(page):
     return text
 
 
-def test_a_student_solves_validates_reads_and_mends(lab, folder):
-    executable = find_chromium()
-    if executable is None:
-        pytest.fail(MISSING, pytrace=False)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
-        with visit(browser, lab, viewport={"width": 1400, "height": 900}) as there:
-            page = there.page
-            page.goto(f"{lab}/lab/tree/{NAME}.ipynb")
-            expect(page.locator(".jp-Notebook")).to_be_visible(timeout=60_000)
-            expect(page.get_by_role("heading", name="Signals that survive depth")).to_be_visible()
-            ready = "jupyterapp.shell.currentWidget?.sessionContext?.isReady"
-            page.wait_for_function(ready, timeout=60_000)
+def test_a_student_solves_validates_reads_and_mends(lab, folder, browser):
+    with visit(browser, lab, viewport={"width": 1400, "height": 900}) as there:
+        page = there.page
+        page.goto(f"{lab}/lab/tree/{NAME}.ipynb")
+        expect(page.locator(".jp-Notebook")).to_be_visible(timeout=60_000)
+        expect(page.get_by_role("heading", name="Signals that survive depth")).to_be_visible()
+        ready = "jupyterapp.shell.currentWidget?.sessionContext?.isReady"
+        page.wait_for_function(ready, timeout=60_000)
 
-            write_in(page, WRONG)
-            page.evaluate("jupyterapp.commands.execute('notebook:run-all-cells')")
-            expect(page.locator(".jp-Notebook")).to_contain_text(TOLD, timeout=120_000)
-            page.evaluate("jupyterapp.commands.execute('docmanager:save')")
-            assert TOLD in validate(page)
+        write_in(page, WRONG)
+        page.evaluate("jupyterapp.commands.execute('notebook:run-all-cells')")
+        expect(page.locator(".jp-Notebook")).to_contain_text(TOLD, timeout=120_000)
+        page.evaluate("jupyterapp.commands.execute('docmanager:save')")
+        assert TOLD in validate(page)
 
-            source = nbformat.read(ROOT / "solutions" / NAME / f"{NAME}.ipynb", as_version=4)
-            right = next(cell.source for cell in source.cells if grade_id(cell) == CELL)
-            write_in(page, "\n".join(x for x in right.split("\n") if " SOLUTION" not in x))
-            page.evaluate("jupyterapp.commands.execute('docmanager:save')")
-            assert "passes all the tests" in validate(page)
-            assert not there.outside
-        browser.close()
+        source = nbformat.read(ROOT / "solutions" / NAME / f"{NAME}.ipynb", as_version=4)
+        right = next(cell.source for cell in source.cells if grade_id(cell) == CELL)
+        write_in(page, "\n".join(x for x in right.split("\n") if " SOLUTION" not in x))
+        page.evaluate("jupyterapp.commands.execute('docmanager:save')")
+        assert "passes all the tests" in validate(page)
+        assert not there.outside
