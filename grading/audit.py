@@ -23,7 +23,7 @@ from grading.answers import Answer, unmet
 from grading.course import Course, CourseError
 from grading.grade import Result
 from grading.hand_in import points_of_tests, reference
-from grading.leaks import leaks, secret_lines
+from grading.leaks import leaks, secret_lines, strings
 from grading.sample import find_answers, sample_class
 
 
@@ -175,14 +175,6 @@ def release_leaks(course: Course, assignment: str, answers: list[Answer]) -> lis
             text = "\n".join(strings(nb))
         found += [f"the release shows {leak} ({path.name})" for leak in leaks(secret, text)]
     return found
-
-
-def strings(value: object) -> list[str]:
-    """All texts in a notebook or a part of it, metadata and outputs included."""
-    if isinstance(value, str):
-        return [value]
-    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
-    return [text for part in parts for text in strings(part)]
 
 
 def loses(wanted: dict[str, float], points: dict[str, float]) -> bool:

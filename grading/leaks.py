@@ -38,8 +38,9 @@ def secret_lines(
             end = getattr(step, f"end_{what}_delimeter")
             for part in re.findall(f"{begin}.*?\n(.*?){end}", cell.source, re.DOTALL):
                 shown = shown.replace(part, "\n")
-                whole = " ".join(part.split())  # its lines may all be short
-                secret |= dict.fromkeys([*_lines(part), *_lines(whole)], f"{kind} {name}")
+                inside = part.rpartition("\n")[0]  # without the line of the end marker
+                whole = " ".join(inside.split())  # its lines may all be short
+                secret |= dict.fromkeys([*_lines(inside), *_lines(whole)], f"{kind} {name}")
         known.append(shown)
     for answer in answers:
         for name, (_, text) in answer.cells.items():
@@ -54,6 +55,14 @@ def leaks(secret: dict[str, str], text: str) -> list[str]:
     """One line for each secret that stands in a text, blanks apart."""
     flat = " ".join(text.split())
     return [f"{where}: {line}" for line, where in secret.items() if line in flat]
+
+
+def strings(value: object) -> list[str]:
+    """All texts in a notebook or a part of it, metadata and outputs included."""
+    if isinstance(value, str):
+        return [value]
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
+    return [text for part in parts for text in strings(part)]
 
 
 def _lines(text: str) -> list[str]:

@@ -7,12 +7,14 @@ grades on the built-in digits; `make audit` does so on MNIST, where that is at h
 import json
 
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook
 
 from grading.__main__ import main
 from grading.answers import AnswerError
 from grading.audit import Graded, audit, judge
 from grading.course import Course
 from grading.grade import Result
+from grading.leaks import leaks, secret_lines
 from grading.report import audit_markdown
 from grading.sample import find_answers
 from tests.toy_course import RIGHT_DOUBLE, ROOT, WRONG_DOUBLE, make_course, write_answer
@@ -93,6 +95,15 @@ def test_judge_sees_what_the_feedback_may_not_show(toy):
     ]
     answers[0].base = "release"
     assert misses(own)[-1].startswith("sign: the feedback shows the solution of explain")
+
+
+def test_a_solution_of_short_lines_is_a_secret_as_a_whole():
+    cell = new_code_cell("### BEGIN SOLUTION\na = x + 1\nb = a * a\nreturn b - x\n### END SOLUTION")
+    cell.metadata["nbgrader"] = {"grade_id": "short"}
+    secret = secret_lines(new_notebook(cells=[cell]))
+    shown = "a = x + 1\n    b = a * a\n    return b - x"
+    assert leaks(secret, shown) == ["the solution of short: a = x + 1 b = a * a return b - x"]
+    assert leaks(secret, "a = x + 1\nreturn b - x") == []
 
 
 def test_an_answer_under_wrong_must_lose_something(toy):

@@ -1,6 +1,6 @@
 """The assignments as documents: what each promises, and what its answers try.
 
-That the tests in them judge as they should is proven by grading the answers: see `test_grading.py`.
+That the tests in them judge as they should is proven by grading the answers: see `test_answers.py`.
 """
 
 import ast

@@ -16,10 +16,9 @@ from grading.kernels import WARM, WarmKernelManager, WarmProcess
 def run(*cells, **settings):
     """Run cells in a forked kernel; return what they print, and the notebook's ending."""
     nb = new_notebook(cells=[new_code_cell(cell) for cell in cells])
-    step = ExecuteSubmission(kernel_manager_class=WarmKernelManager, kernel_name="python3")
-    step.update_config(step.config)
-    for name, value in settings.items():
-        setattr(step, name, value)
+    step = ExecuteSubmission(
+        kernel_manager_class=WarmKernelManager, kernel_name="python3", **settings
+    )
     nb, _ = step.preprocess(nb, {"metadata": {"path": str(Path.cwd())}})
     texts = [
         "".join(o.get("text", "") or o.get("evalue", "") for o in cell.outputs) for cell in nb.cells
