@@ -300,6 +300,13 @@ def test_a_warning_is_shown_without_the_hidden_line_that_it_quotes(course, resul
     assert "UserWarning: slow" in visible_text(course, "warns")
 
 
+def test_only_the_answers_are_in_color(course, results):
+    body = feedback_page(course, "wrong").partition("<body>")[2]
+    assert re.search(r'<span class="k">def</span>.*double', body)
+    assert '<span class="k">assert</span>' not in body
+    assert "assert double(1)" in body
+
+
 def test_a_refused_submission_gets_feedback(course, results):
     assert "could not be read: the file is empty" in feedback_page(course, "empty_file")
 
