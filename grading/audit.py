@@ -5,16 +5,19 @@ nbgrader's autograding, gradebook, feedback. What comes out is compared with the
 """
 
 import html
+import os
 import re
 import shutil
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 
 import nbformat
+from filelock import FileLock, Timeout
 from nbformat import NotebookNode
 from nbgrader.utils import is_grade, is_solution
 from tqdm import tqdm
@@ -77,13 +80,26 @@ def audit(
         One audit for each assignment, in order.
 
     Raises:
-        CourseError: if an assignment has no answers.
+        CourseError: if an assignment has no answers, or another audit is at work in this course.
     """
+    lock = FileLock(course.work / "audit.lock", timeout=0)
+    try:
+        with lock:
+            yield from _audit(course, assignments, jobs, progress)
+    except Timeout:
+        raise CourseError(
+            f"another audit is at work in {course.root}; wait until it ends, or end it"
+        ) from None
+
+
+def _audit(course: Course, assignments: list[str], jobs: int, progress: bool) -> Iterator[Audit]:
     banks = {name: with_extremes(find_answers(course, name)) for name in assignments}
     parts = {(name, n): banks[name][n::jobs] for name in assignments for n in range(jobs)}
     parts = {key: answers for key, answers in parts.items() if answers}
     graded: dict[str, dict[str, Graded]] = {name: {} for name in assignments}
-    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"))
+    pool = ProcessPoolExecutor(
+        jobs, mp_context=get_context("spawn"), initializer=end_with_the_audit
+    )
     try:
         futures = {
             pool.submit(grade_part, course.root, name, part, n): name
@@ -104,6 +120,16 @@ def audit(
         found = judge(course, name, banks[name], graded[name])
         found.misses += release_leaks(course, name, banks[name])
         yield found
+
+
+def end_with_the_audit() -> None:
+    """End this process as soon as the one that started it ends, in whatever way that happens."""
+
+    def wait() -> None:
+        parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def with_extremes(answers: list[Answer]) -> list[Answer]:
