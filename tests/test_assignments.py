@@ -14,6 +14,7 @@ import nbformat
 import pytest
 
 from grading.answers import read_answers
+from grading.audit import find_questions, loses
 
 ROOT = Path(__file__).parents[1]
 ANSWERS = ROOT / "tests" / "answers"
@@ -171,10 +172,32 @@ def test_each_question_is_answered_wrongly_in_eight_ways(assignment):
     asked = {name: {name} for name in assignment.solutions}
     if any("load_mnist(" in cell.source for cell in assignment.code):
         asked = assignment.solutions_by_step()
-    for kind, least in (("right", 4), ("wrong", 8)):
-        files = [set(a.cells) for a in assignment.answers if a.path.parent.name == kind]
-        for question, names in asked.items():
-            assert sum(bool(names & cells) for cells in files) >= least, (kind, question)
+    tests = {question.name: question.tests for question in find_questions(assignment.notebook)}
+    for question, names in asked.items():
+        answers = [answer for answer in assignment.answers if names & set(answer.cells)]
+        right = [answer for answer in answers if answer.path.parent.name == "right"]
+        points = {test: info(assignment.tests[test]).points for n in names for test in tests[n]}
+        wrong = [answer for answer in answers if loses_some(answer, points)]
+        assert len(right) >= 4, question
+        assert len(wrong) >= 8, question
+
+
+def loses_some(answer, points):
+    """Whether an answer is to lose at one of these checks."""
+    if not isinstance(answer.points, dict):
+        return False
+    return loses({name: got for name, got in answer.points.items() if name in points}, points)
+
+
+@each
+def test_the_checks_leave_names_to_students(assignment):
+    """A helper that is called as a tool of the checks would break them."""
+    for cell in assignment.code:
+        if info(cell).get("grade_id", "").endswith("tools"):
+            for node in ast.parse(cell.source).body:
+                names = [t.id for t in getattr(node, "targets", [])]
+                names += [node.name] if hasattr(node, "name") else []
+                assert all(name.startswith("_") for name in names), names
 
 
 @each

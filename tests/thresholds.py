@@ -51,7 +51,7 @@ PLANS = {
         unmoved=("run_seeds", "test_run_seeds"),
     ),
     "transfer_5_to_9": Plan(
-        lambda names: names["given_measure"](names["frozen_network"], *names["test_set"]),
+        lambda names: names["_given_measure"](names["frozen_network"], *names["test_set"]),
         skipped=("cache_run", "sweep_run", "compare_run"),
         unmoved=("sweep", "test_sweep"),
     ),
