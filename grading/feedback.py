@@ -96,7 +96,8 @@ summary { display: list-item; cursor: pointer; }
 class HighlightAnswers(Highlight2HTML):
     """Color for what the student wrote; all other code stays plain.
 
-    On a page with all code colored, nine of ten tags are colors, and making it takes twice as long.
+    On a page with all code colored, nine of ten tags are colors. It is twice as long, and takes
+    three times as long to make.
     """
 
     def __call__(self, source, language=None, metadata=None):

@@ -136,7 +136,7 @@ def test_an_audit_that_is_ended_leaves_no_process(toy):
         cwd=ROOT,
         stderr=subprocess.DEVNULL,
     )
-    # a worker, the process of warm kernels, a kernel
+    # the tracker of resources that Python starts, a worker, the process of warm kernels, a kernel
     children = wait_for(lambda: process.children(recursive=True), lambda found: len(found) >= 4)
     process.terminate()
     process.wait(timeout=30)
