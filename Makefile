@@ -10,14 +10,19 @@ COVERAGE := --cov=deeplearn --cov-report=term:skip-covered
 NOTEBOOKS := --nbval-lax --nbval-current-env notebooks solutions
 # Outputs without times and in one piece, so that two executions differ only where results do.
 STORED := --ExecutePreprocessor.record_timing=False --ExecutePreprocessor.coalesce_streams=True
-BOOK := _build/html/.complete
-BOOK_SOURCES := $(shell find _config.yml _toc.yml book notebooks deeplearn -type f 2>/dev/null | grep -v -e /__pycache__/ -e /.ipynb_checkpoints/)
+# EDITION=instructor adds the solutions. REPOSITORY, BRANCH and SITE are the addresses of a published
+# copy: with them, pages link to their source, to Binder and to Colab.
+EDITION := student
+BOOK_FOLDER := $(if $(filter student,$(EDITION)),.,_build/$(EDITION))
+BOOK := $(BOOK_FOLDER)/_build/.complete
+BOOK_OPTIONS := --edition $(EDITION) $(if $(REPOSITORY),--repository $(REPOSITORY)) $(if $(BRANCH),--branch $(BRANCH)) $(if $(SITE),--site $(SITE))
+BOOK_SOURCES := $(shell find _config.yml _toc.yml book notebooks deeplearn solutions tools/book.py -type f 2>/dev/null | grep -v -e /__pycache__/ -e /.ipynb_checkpoints/)
 CHAPTERS := $(patsubst notebooks/%.ipynb,_build/executed/%,$(wildcard notebooks/*.ipynb))
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help course test check test-data book release sample grade audit notebooks bench setup system lock lint clean
+.PHONY: help course test check test-data book pdf archive release sample grade audit notebooks bench setup system lock lint clean
 
 help: ## list these targets
 	@echo "Training Deep Networks: make <target>"
@@ -25,30 +30,33 @@ help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | \
 		while IFS='|' read -r name text; do printf '  %-10s %s\n' "$$name" "$$text"; done
 
-course: book ## the whole course: book, student release, a sample class graded
-	@echo "Student release …"
-	@$(PY) -m grading release
+course: book ## the whole course: student release, book, a sample class graded
 	@echo "A sample class …"
 	@$(PY) -m grading sample
 	@$(PY) tools/next_steps.py
 
-test: lint system ## all that CI runs; the book is built strictly by its tests
+test: lint system release ## all that CI runs; the book is built strictly by its tests
 	$(PYTEST) --dist loadfile --no-loadscope-reorder $(COVERAGE) $(NOTEBOOKS) tests deeplearn grading
 
 check: lint ## the quick part of the tests: lint, unit tests, doctests
 	$(PYTEST) -m "not browser and not data" --ignore-glob "tests/test_grading*" --ignore tests/test_answers.py tests deeplearn grading
 
-test-data: setup ## the tests that read data, and the notebooks
+test-data: release ## the tests that read data, and the notebooks
 	$(PYTEST) --dist loadfile --no-loadscope-reorder -k "data or ipynb" $(NOTEBOOKS) tests
 
-book: $(BOOK) ## the book, into _build/html
+book: $(BOOK) ## the book, into _build/html (EDITION=instructor: with the solutions)
 
-# Pages of removed sources would stay: so each build starts empty. It takes seconds.
-$(BOOK): $(BOOK_SOURCES) requirements.txt Makefile | setup
+$(BOOK): $(BOOK_SOURCES) requirements.txt Makefile $(if $(REPOSITORY)$(SITE),always) | release
 	@echo "The book …"
-	@rm -rf _build/html _build/.doctrees _build/jupyter_execute
-	$(BIN)/jupyter-book build . -W -n --keep-going
-	@touch $@
+	$(PY) tools/book.py $(BOOK_FOLDER) $(BOOK_OPTIONS)
+
+always:
+
+pdf: setup system ## the book on paper, into _build/training-deep-networks.pdf
+	$(PY) -m tools.pdf
+
+archive: book ## the book in one zip for readers without a network, into _build
+	@$(PY) tools/archive.py
 
 release: setup ## the students' notebooks, from solutions/ into release/
 	$(PY) -m grading release

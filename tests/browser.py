@@ -1,7 +1,5 @@
 """A headless Chromium that keeps record of what a page asks for and complains about."""
 
-import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,25 +9,6 @@ from pathlib import Path
 from threading import Thread
 
 from playwright.sync_api import Browser, Page
-
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-MISSING = (
-    "Chromium is missing: run `make system` on Debian; elsewhere install Chromium and set the "
-    "environment variable CHROMIUM to its executable"
-)
-
-
-def find_chromium() -> str | None:
-    """Return the executable named by CHROMIUM, else the one on the path, else ``None``."""
-    return shutil.which(os.environ.get("CHROMIUM") or "chromium")
 
 
 class QuietHandler(SimpleHTTPRequestHandler):

@@ -27,7 +27,7 @@ def browser():
     """A headless Chromium; a second one in the same process would not start."""
     from playwright.sync_api import sync_playwright
 
-    from tests.browser import FLAGS, MISSING, find_chromium
+    from tools.chromium import FLAGS, MISSING, find_chromium
 
     executable = find_chromium()
     if executable is None:

@@ -24,6 +24,7 @@ from tests.book_rules import (
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+SOLUTIONS = sorted((ROOT / "solutions").glob("*/*.ipynb"))
 PAGES = sorted((ROOT / "book").rglob("*.md"))
 
 chapters = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -43,7 +44,8 @@ def test_contents_list_every_page_and_chapter():
     entries += [section for entry in entries for section in entry.get("sections", [])]
     listed = [toc["root"], *(entry["file"] for entry in entries)]
     sources = [path.relative_to(ROOT).with_suffix("").as_posix() for path in [*PAGES, *NOTEBOOKS]]
-    assert sorted(listed) == sorted(sources)
+    released = [f"release/{path.stem}/{path.stem}" for path in SOLUTIONS]
+    assert sorted(listed) == sorted(sources + released)
 
 
 def test_api_has_a_page_for_each_public_module():
@@ -70,12 +72,21 @@ def test_map_links_the_chapters_that_exist_and_names_the_others():
 
 
 def test_every_page_and_chapter_describes_itself():
-    described = {path.stem: read(path).metadata.get("description", "") for path in NOTEBOOKS}
+    notebooks = NOTEBOOKS + SOLUTIONS
+    described = {path.stem: read(path).metadata.get("description", "") for path in notebooks}
     for path in PAGES:
         front_matter = path.read_text().split("---")[1]
         described[path.relative_to(ROOT).as_posix()] = yaml.safe_load(front_matter)["description"]
     assert {name: text for name, text in described.items() if not 50 <= len(text) <= 200} == {}
     assert len(set(described.values())) == len(described)
+
+
+@chapters
+def test_chapter_begins_with_title_question_minutes_and_goals(path):
+    start = read(path).cells[0].source
+    assert re.match(rf"# {int(path.stem[:2])}\. \w[^\n]+\n\n\*\*[^*]+\?\*\*", start)
+    assert re.search(r"^\*About \d\d minutes\. You need: [^*]+\.\*$", start, re.MULTILINE)
+    assert re.search(r"^After this chapter you can\n\n- ", start, re.MULTILINE)
 
 
 @chapters

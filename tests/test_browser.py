@@ -35,10 +35,8 @@ schemes = pytest.mark.parametrize("scheme", ["http", "file"])
 def built(tmp_path_factory) -> Path:
     """Build the book into a folder of its own; a warning or a missing reference is an error."""
     output = tmp_path_factory.mktemp("book")
-    jupyter_book = Path(sys.executable).with_name("jupyter-book")
-    strictly = ["-W", "-n", "--keep-going", "-q"]
-    command = [jupyter_book, "build", ROOT, "--path-output", output, *strictly]
-    build = subprocess.run(command, capture_output=True, text=True)
+    command = [sys.executable, "tools/book.py", output, "--quiet"]
+    build = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert build.returncode == 0, build.stderr
     return output / "_build" / "html"
 
@@ -168,6 +166,10 @@ def test_phone_shows_the_whole_width(browser, addresses, name):
 @pages
 def test_page_is_accessible(browser, addresses, name, theme, width):
     options = {"preload": False, "rules": {"label-content-name-mismatch": {"enabled": True}}}
+    if theme == "dark":  # only the colors are other ones
+        options = {"preload": False, "runOnly": ["color-contrast"]}
+    if width == 360:  # the colors are the same
+        options["rules"]["color-contrast"] = {"enabled": False}
     size = {"width": width, "height": 900}
     with visit(browser, addresses["http"], color_scheme=theme, viewport=size) as visited:
         page = visited.open(name)

@@ -19,6 +19,11 @@ document.addEventListener("DOMContentLoaded", () => {
     new MutationObserver(hideIcons).observe(button, { childList: true });
   }
 
+  // Folded code says in words what it opens: a second, other name contradicts them.
+  for (const summary of document.querySelectorAll("div.cell details.hide > summary")) {
+    summary.removeAttribute("aria-label");
+  }
+
   // The logo stands outside of every landmark unless the sidebar is one.
   document.getElementById("pst-primary-sidebar")?.setAttribute("role", "complementary");
   document.getElementById("pst-primary-sidebar")?.setAttribute("aria-label", "Course");
