@@ -7,7 +7,7 @@ BIN := .venv/bin
 PY := $(BIN)/python
 PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -n 2
 COVERAGE := --cov=deeplearn --cov-report=term:skip-covered
-NOTEBOOKS := --nbval-lax --nbval-current-env notebooks solutions
+NOTEBOOKS := --nbval-lax --nbval-current-env notebooks solutions book/corrections.ipynb
 # Outputs without times and in one piece, so that two executions differ only where results do.
 STORED := --ExecutePreprocessor.record_timing=False --ExecutePreprocessor.coalesce_streams=True
 # EDITION=instructor adds the solutions. REPOSITORY, BRANCH and SITE are the addresses of a published
@@ -17,7 +17,7 @@ BOOK_FOLDER := $(if $(filter student,$(EDITION)),.,_build/$(EDITION))
 BOOK := $(BOOK_FOLDER)/_build/.complete
 BOOK_OPTIONS := --edition $(EDITION) $(if $(REPOSITORY),--repository $(REPOSITORY)) $(if $(BRANCH),--branch $(BRANCH)) $(if $(SITE),--site $(SITE))
 BOOK_SOURCES := $(shell find _config.yml _toc.yml book notebooks deeplearn solutions tools/book.py -type f 2>/dev/null | grep -v -e /__pycache__/ -e /.ipynb_checkpoints/)
-CHAPTERS := $(patsubst notebooks/%.ipynb,_build/executed/%,$(wildcard notebooks/*.ipynb))
+EXECUTED := $(patsubst %.ipynb,_build/executed/%,$(wildcard notebooks/*.ipynb) book/corrections.ipynb)
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
@@ -70,9 +70,9 @@ grade: setup ## grade your own class, from submitted/
 audit: setup ## prove the graders on right and wrong answers, with MNIST where it is at hand
 	$(PY) -m grading audit --markdown book/assets/audit.txt
 
-notebooks: setup $(CHAPTERS) ## execute the chapters that changed, in place; needs MNIST
+notebooks: setup $(EXECUTED) ## execute the chapters that changed, in place; needs MNIST
 
-_build/executed/%: notebooks/%.ipynb $(wildcard deeplearn/*.py) | setup
+_build/executed/%: %.ipynb $(wildcard deeplearn/*.py) | setup
 	@$(PY) -c "from deeplearn.data import load_mnist; load_mnist('mnist')"
 	$(PY) -m jupyter nbconvert --execute --inplace $(STORED) $<
 	@mkdir -p $(@D) && touch $@

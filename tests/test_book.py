@@ -25,9 +25,11 @@ from tests.book_rules import (
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 SOLUTIONS = sorted((ROOT / "solutions").glob("*/*.ipynb"))
+CORRECTIONS = ROOT / "book" / "corrections.ipynb"
 PAGES = sorted((ROOT / "book").rglob("*.md"))
 
 chapters = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+executed = pytest.mark.parametrize("path", [*NOTEBOOKS, CORRECTIONS], ids=lambda path: path.stem)
 
 
 @cache
@@ -43,7 +45,8 @@ def test_contents_list_every_page_and_chapter():
     entries = [entry for part in toc["parts"] for entry in part["chapters"]]
     entries += [section for entry in entries for section in entry.get("sections", [])]
     listed = [toc["root"], *(entry["file"] for entry in entries)]
-    sources = [path.relative_to(ROOT).with_suffix("").as_posix() for path in [*PAGES, *NOTEBOOKS]]
+    written = [*PAGES, CORRECTIONS, *NOTEBOOKS]
+    sources = [path.relative_to(ROOT).with_suffix("").as_posix() for path in written]
     released = [f"release/{path.stem}/{path.stem}" for path in SOLUTIONS]
     assert sorted(listed) == sorted(sources + released)
 
@@ -72,7 +75,7 @@ def test_map_links_the_chapters_that_exist_and_names_the_others():
 
 
 def test_every_page_and_chapter_describes_itself():
-    notebooks = NOTEBOOKS + SOLUTIONS
+    notebooks = [*NOTEBOOKS, CORRECTIONS, *SOLUTIONS]
     described = {path.stem: read(path).metadata.get("description", "") for path in notebooks}
     for path in PAGES:
         front_matter = path.read_text().split("---")[1]
@@ -89,17 +92,17 @@ def test_chapter_begins_with_title_question_minutes_and_goals(path):
     assert re.search(r"^After this chapter you can\n\n- ", start, re.MULTILINE)
 
 
-@chapters
+@executed
 def test_outputs_are_stored(path):
     assert output_problems(read(path)) == []
 
 
-@chapters
+@executed
 def test_figures_have_alternative_texts(path):
     assert alt_text_problems(read(path)) == []
 
 
-@chapters
+@executed
 def test_prose_holds_no_measured_number(path):
     assert measured_numbers(prose(read(path))) == []
 

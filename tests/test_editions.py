@@ -1,5 +1,6 @@
 """What is made from the book beside its pages: the instructors' edition, a PDF and a zip."""
 
+import os
 import re
 import subprocess
 import sys
@@ -84,7 +85,7 @@ def test_a_build_without_addresses_links_to_nobody():
 
 
 def test_a_page_that_left_the_contents_leaves_the_build(tmp_path, monkeypatch):
-    """And a build that failed starts anew, so that its warnings come again."""
+    """Also old scripts after a change, and a failed build, whose warnings must come again."""
     folder = tmp_path / "_build"
     runs = []
 
@@ -93,12 +94,14 @@ def test_a_page_that_left_the_contents_leaves_the_build(tmp_path, monkeypatch):
         return subprocess.CompletedProcess(command, returncode=1 if len(runs) == 2 else 0)
 
     monkeypatch.setattr(book.subprocess, "run", run)
-    for code, contents in enumerate(["first", "first", "first", "second"]):
+    for number, contents in enumerate(["first", "first", "first", "second", "second"]):
         (folder / "html").mkdir(parents=True, exist_ok=True)
         (folder / "html" / "old.html").touch()
+        if number == 4:
+            os.utime(folder / ".complete", (0, 0))  # older than the style sheet
         monkeypatch.setattr(book, "contents", lambda edition, text=contents: {"root": text})
-        assert book.build(tmp_path) == (1 if code == 1 else 0)
-    assert runs == [False, True, False, False]
+        assert book.build(tmp_path) == (1 if number == 1 else 0)
+    assert runs == [False, True, False, False, False]
 
 
 def test_pdf_holds_every_chapter_with_outline_and_answers(tmp_path):

@@ -11,6 +11,7 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 BINDER, COLAB = "https://mybinder.org", "https://colab.research.google.com"
 EDITIONS = ("student", "instructor", "print")
+SHARED = ("_config.yml", "book/*.bib", "book/assets/*", "book/templates/*", "tools/book.py")
 
 
 def settings(edition: str, repository: str = "", branch: str = "main", site: str = "") -> dict:
@@ -49,14 +50,17 @@ def contents(edition: str) -> dict:
 def build(output: Path, edition: str = "student", *, quiet: bool = False, **published: str) -> int:
     """Build an edition below ``output``; return the exit code of jupyter-book.
 
-    Only changed pages are written anew, unless pages came, went or moved, or the last build failed:
-    Sphinx would neither remove the old ones nor repeat its warnings.
+    Only changed pages are written anew. The build starts from nothing if pages came, went or moved,
+    if something changed that all of them share, or if the last build failed: Sphinx would leave old
+    pages and scripts, and not repeat its warnings.
     """
     folder = output / "_build"
     folder.mkdir(parents=True, exist_ok=True)
     config, toc, done = folder / "_config.yml", folder / "_toc.yml", folder / ".complete"
     pages = yaml.safe_dump(contents(edition), sort_keys=False)
-    if not done.exists() or toc.read_text(encoding="utf-8") != pages:
+    shared = max(path.stat().st_mtime for pattern in SHARED for path in ROOT.glob(pattern))
+    complete = done.exists() and done.stat().st_mtime > shared
+    if not complete or toc.read_text(encoding="utf-8") != pages:
         for product in ("html", "singlehtml", ".doctrees", "jupyter_execute"):
             shutil.rmtree(folder / product, ignore_errors=True)
     done.unlink(missing_ok=True)
