@@ -1,9 +1,15 @@
 """What all tests share: one thread, no window, no leak of figures or random state; a browser."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import matplotlib
 import matplotlib.pyplot as plt
 import pytest
 import torch
+
+ROOT = Path(__file__).parent.parent
 
 matplotlib.use("Agg")
 torch.set_num_threads(1)
@@ -36,3 +42,22 @@ def browser():
         browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory) -> Path:
+    """Build the book into a folder of its own; a warning or a missing reference is an error."""
+    output = tmp_path_factory.mktemp("book")
+    command = [sys.executable, "tools/book.py", output, "--quiet"]
+    build = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert build.returncode == 0, build.stderr
+    return output / "_build" / "html"
+
+
+@pytest.fixture(scope="session")
+def addresses(built):
+    """The built book's address, from a server and from the disk."""
+    from tests.browser import serve
+
+    with serve(built) as address:
+        yield {"http": address, "file": built.as_uri()}

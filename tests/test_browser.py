@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -16,7 +14,7 @@ from bs4 import BeautifulSoup
 
 from grading.answers import read_answers
 from grading.leaks import leaks, secret_lines
-from tests.browser import serve, visit
+from tests.browser import visit
 
 pytestmark = pytest.mark.browser
 
@@ -29,22 +27,6 @@ CHAPTERS = [page for page in PAGES if page.startswith("notebooks/")]
 
 pages = pytest.mark.parametrize("name", PAGES)
 schemes = pytest.mark.parametrize("scheme", ["http", "file"])
-
-
-@pytest.fixture(scope="session")
-def built(tmp_path_factory) -> Path:
-    """Build the book into a folder of its own; a warning or a missing reference is an error."""
-    output = tmp_path_factory.mktemp("book")
-    command = [sys.executable, "tools/book.py", output, "--quiet"]
-    build = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert build.returncode == 0, build.stderr
-    return output / "_build" / "html"
-
-
-@pytest.fixture(scope="session")
-def addresses(built):
-    with serve(built) as address:
-        yield {"http": address, "file": built.as_uri()}
 
 
 @cache

@@ -171,6 +171,25 @@ def test_only_what_changed_is_graded_again(course, released, monkeypatch):
     assert grade_all()[0] == [5, 3]
 
 
+def test_points_given_by_hand_stay_when_the_rest_is_graded_again(course, released):
+    hand_in(course.root, "ada", Submission(released).answer("explain", "Because.").nb)
+    (result,) = grade(course, "toy", progress=False)
+    assert result.needs_manual
+    with course.gradebook() as gradebook:
+        written = gradebook.find_grade("explain", "toy", "toy", "ada")
+        written.manual_score, written.needs_manual_grade = 3, False
+        comment = gradebook.find_comment("explain", "toy", "toy", "ada")
+        comment.manual_comment = "Why not?"
+        gradebook.db.commit()
+
+    wrong = Submission(released).answer("explain", "Because.").answer("double", WRONG_DOUBLE).nb
+    nbformat.write(wrong, course.folder("submitted", "toy", "ada") / "toy.ipynb")
+    (again,) = grade(course, "toy", progress=False)
+    assert (again.score, again.needs_manual) == (result.score + 3 - 2, True)
+    with course.gradebook() as gradebook:
+        assert gradebook.find_comment("explain", "toy", "toy", "ada").comment == "Why not?"
+
+
 def test_wrong_course_folder_and_wrong_name(tmp_path):
     with pytest.raises(CourseError, match="holds no nbgrader_config"):
         Course(tmp_path)
