@@ -93,6 +93,15 @@ def test_links_inside_the_book_resolve(built, name):
     assert broken == []
 
 
+@pages
+def test_page_is_light(built, name):
+    """Text and pictures of a page; what all pages share is loaded once."""
+    path = built / f"{name}.html"
+    pictures = {path.parent / unquote(image["src"]) for image in read(path)("img", src=True)}
+    files = [path, *(picture for picture in pictures if "_images" in picture.parts)]
+    assert sum(file.stat().st_size for file in files) <= 1_500_000
+
+
 # In the browser
 
 LEFTOVER_TEX = re.compile(r"\\[()\[\]]|\\[a-zA-Z]{2,}|\$[^$\n]+\$")
@@ -172,8 +181,45 @@ def test_page_is_accessible(browser, addresses, name, theme, width):
     assert found == []
 
 
+# What a reader would type to find a chapter.
+KEY_TERMS = {
+    "01": "vanishing",
+    "02": "Xavier",
+    "03": "maxout",
+    "04": "whitening",
+    "05": "clipping",
+    "06": "freeze",
+    "07": "autoencoder",
+    "08": "siamese",
+    "09": "Nesterov",
+    "10": "RMSProp",
+    "11": "cosine",
+    "12": "FTRL",
+    "13": "cross-validation",
+    "14": "patience",
+    "15": "dropout",
+    "16": "elastic",
+    "17": "log-uniform",
+    "18": "guidelines",
+    "19": "TensorFlow",
+}
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_search_finds_each_chapter(browser, addresses, name):
+    term = KEY_TERMS[name.split("/")[1][:2]]
+    with visit(browser, addresses["file"]) as visited:
+        page = visited.page
+        page.goto(f"{addresses['file']}/search.html?q={term}")
+        page.wait_for_selector("#search-results li a", timeout=10_000)
+        found = f"#search-results li a[href*='{name.split('/')[1]}']"
+        page.wait_for_selector(found, timeout=5_000)
+        assert visited.outside == []
+        assert visited.complaints == []
+
+
 @schemes
-def test_search_finds_a_word(browser, addresses, scheme):
+def test_search_box_finds_a_word(browser, addresses, scheme):
     with visit(browser, addresses[scheme]) as visited:
         page = visited.open(TOC["root"])
         page.keyboard.press("Control+k")
