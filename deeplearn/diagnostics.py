@@ -150,8 +150,8 @@ def check_initial_loss(
         |L - \ln C| \le \text{tolerance}
 
     The cross-entropy is :math:`\ln C` if all :math:`C` classes, ``num_classes``, are as likely; a
-    penalty adds a little. It is measured in evaluation mode. Large initial weights make it higher,
-    leaked labels lower.
+    penalty adds a little. It is measured in evaluation mode. Large initial weights make it higher;
+    a model that has been trained, or has fewer outputs than ``num_classes``, lower.
 
     Shapes: ``X`` and ``y`` are one batch, as ``model`` and ``loss_fn`` take it; the result is a
     number.
@@ -178,7 +178,8 @@ def check_initial_loss(
     if not abs(found - expected) <= tolerance:
         raise ValueError(
             f"the initial loss is {found:.4f}, not ln {num_classes} = {expected:.4f} within "
-            f"tolerance={tolerance}: large initial weights make it higher, leaked labels lower"
+            f"tolerance={tolerance}: large initial weights make it higher; a model that has been "
+            "trained, or has fewer outputs than num_classes, lower"
         )
     return found
 
