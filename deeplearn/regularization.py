@@ -129,7 +129,7 @@ class DropConnectLinear(nn.Linear):
     r"""Linear layer that drops single weights while it trains.
 
     .. math::
-        y = \frac{M \circ W}{1 - p}\,x + b
+        y = \frac{M \otimes W}{1 - p}\,x + b
 
     The mask :math:`M` is 0 with probability :math:`p`, and 1 otherwise. Each call draws one mask
     for all rows of the batch, from the global generator; in the paper each row has a mask of its
