@@ -112,6 +112,24 @@ def test_questions_are_complete(path):
     assert question_problems(prose(read(path))) == []
 
 
+def test_every_reference_is_cited_and_every_term_is_linked():
+    text = "\n".join(prose(read(path)) for path in [*NOTEBOOKS, CORRECTIONS])
+    text += "\n".join(path.read_text() for path in PAGES)
+    keys = re.findall(r"^@\w+\{(\w+),$", (ROOT / "book" / "references.bib").read_text(), re.M)
+    cited = {
+        key for keys in re.findall(r"\{cite(?::\w+)?\}`([^`]+)`", text) for key in keys.split(",")
+    }
+    assert len(keys) == len(set(keys))
+    assert set(keys) == {key.strip() for key in cited}
+
+
+@chapters
+def test_chapter_cites_papers_and_links_terms(path):
+    text = prose(read(path))
+    assert "{cite" in text
+    assert text.count("{term}`") >= 3
+
+
 # The picture on the first page
 
 
