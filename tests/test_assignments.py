@@ -98,7 +98,9 @@ def test_the_first_cell_says_what_to_expect(assignment):
 
 @each
 def test_the_page_for_students_lists_it(assignment):
-    assert f"\n| `{assignment.name}` | " in (ROOT / "book" / "practice.md").read_text()
+    name = assignment.name
+    row = f"\n| [{name}](../release/{name}/{name}) | "
+    assert row in (ROOT / "book" / "practice.md").read_text()
 
 
 @each

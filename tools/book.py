@@ -20,6 +20,8 @@ def settings(edition: str, repository: str = "", branch: str = "main", site: str
     if edition == "instructor":
         config["title"] += ", instructors' edition"
         config["exclude_patterns"].remove("solutions")
+    if edition == "print":  # links to pages that paper does not hold
+        config["sphinx"]["config"]["suppress_warnings"] = ["myst.xref_missing"]
     if repository:
         options = {"repository_url": repository, "repository_branch": branch, "path_to_docs": ""}
         buttons = ("repository", "source", "edit_page", "issues")
