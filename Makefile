@@ -11,9 +11,10 @@ NOTEBOOKS := --nbval-lax --nbval-current-env notebooks solutions book/correction
 # Outputs without times and in one piece, so that two executions differ only where results do.
 STORED := --ExecutePreprocessor.record_timing=False --ExecutePreprocessor.coalesce_streams=True
 # EDITION=instructor adds the solutions. REPOSITORY, BRANCH and SITE are the addresses of a published
-# copy: with them, pages link to their source, to Binder and to Colab.
+# copy: with them, pages link to their source, to Binder and to Colab. Each kind has its own folder.
 EDITION := student
-BOOK_FOLDER := $(if $(filter student,$(EDITION)),.,_build/$(EDITION))
+KIND := $(EDITION)$(if $(REPOSITORY)$(SITE),-published)
+BOOK_FOLDER := $(if $(filter student,$(KIND)),.,_build/$(KIND))
 BOOK := $(BOOK_FOLDER)/_build/.complete
 BOOK_OPTIONS := --edition $(EDITION) $(if $(REPOSITORY),--repository $(REPOSITORY)) $(if $(BRANCH),--branch $(BRANCH)) $(if $(SITE),--site $(SITE))
 BOOK_SOURCES := $(shell find _config.yml _toc.yml book notebooks deeplearn solutions tools/book.py -type f 2>/dev/null | grep -v -e /__pycache__/ -e /.ipynb_checkpoints/)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 from bs4 import BeautifulSoup
+from matplotlib.image import imread
 from pypdf import PdfReader
 
 from tests.browser import visit
@@ -69,6 +70,16 @@ def test_published_pages_name_their_address(published):
     text = (published / "book" / "practice.html").read_text()
     for tag in ('<link rel="canonical" href=', '<meta property="og:url" content='):
         assert f'{tag}"{SITE}book/practice.html"' in text
+
+
+def test_link_previews_show_a_picture(published):
+    soup = BeautifulSoup(
+        (published / "notebooks" / "02_initialization.html").read_text(), "html.parser"
+    )
+    picture = soup.find("meta", property="og:image")["content"]
+    assert picture.startswith(SITE)
+    card = imread(published / picture.removeprefix(SITE))
+    assert card.shape[:2] == (630, 1200)  # the size that previews ask for
 
 
 @pytest.mark.parametrize("name", ASSIGNMENTS)

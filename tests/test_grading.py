@@ -3,10 +3,12 @@
 import csv
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import nbformat
@@ -57,6 +59,28 @@ def test_nbgraders_own_commands(tmp_path):
     page = (tmp_path / "feedback" / "wrong" / "toy" / "toy.html").read_text()
     assert "the sign is lost" in page
     assert "HIDDEN" not in page
+
+
+def test_a_class_in_one_zip_is_collected_as_the_page_says(tmp_path):
+    make_course(tmp_path)
+    python_m = [sys.executable, "-m", "nbgrader"]
+    run(tmp_path, *python_m, "generate_assignment", "toy")
+    page = (ROOT / "book" / "teach.md").read_text(encoding="utf-8")
+    command = re.search(r"^nbgrader (zip_collect .+?)\n```", page, re.M | re.S)[1]
+    command = shlex.split(command.replace("\\\n", "").replace("digits_0_to_4", "toy"))
+    example = re.search(r"For `(ada_\S+)`", page)[1].replace("digits_0_to_4", "toy")
+    later = example.replace("-10-00-00", "-11-00-00")
+    archive = tmp_path / "downloaded" / "toy" / "archive" / "class.zip"
+    archive.parent.mkdir(parents=True)
+    with zipfile.ZipFile(archive, "w") as packed:
+        for name in (later, example, example.replace("ada", "bob")):
+            packed.writestr(name, name)
+    before = archive.read_bytes()
+    run(tmp_path, *python_m, *command)
+    taken = {name: tmp_path / f"submitted/{name}/toy/toy.ipynb" for name in ("ada", "bob")}
+    assert taken["ada"].read_text() == later
+    assert taken["bob"].read_text() == example.replace("ada", "bob")
+    assert archive.read_bytes() == before
 
 
 def test_command_line(tmp_path):
