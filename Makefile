@@ -43,7 +43,7 @@ check: lint ## the quick part of the tests: lint, unit tests, doctests
 	$(PYTEST) -m "not browser and not data" --ignore-glob "tests/test_grading*" --ignore tests/test_answers.py tests deeplearn grading
 
 test-data: release ## the tests that read data, and the notebooks
-	$(PYTEST) --dist loadfile --no-loadscope-reorder -k "data or ipynb" $(NOTEBOOKS) tests
+	$(PYTEST) --dist loadfile --no-loadscope-reorder -k "(data or ipynb) and not browser" $(NOTEBOOKS) tests
 
 book: $(BOOK) ## the book, into _build/html (EDITION=instructor: with the solutions)
 
