@@ -16,6 +16,7 @@ EDITION := student
 KIND := $(EDITION)$(if $(REPOSITORY)$(SITE),-published)
 BOOK_FOLDER := $(if $(filter student,$(KIND)),.,_build/$(KIND))
 BOOK := $(BOOK_FOLDER)/_build/.complete
+ZIP := _build/training-deep-networks$(if $(filter-out student,$(KIND)),-$(KIND)).zip
 BOOK_OPTIONS := --edition $(EDITION) $(if $(REPOSITORY),--repository $(REPOSITORY)) $(if $(BRANCH),--branch $(BRANCH)) $(if $(SITE),--site $(SITE))
 BOOK_SOURCES := $(shell find _config.yml _toc.yml book notebooks deeplearn solutions tools/book.py -type f 2>/dev/null | grep -v -e /__pycache__/ -e /.ipynb_checkpoints/)
 EXECUTED := $(patsubst %.ipynb,_build/executed/%,$(wildcard notebooks/*.ipynb) book/corrections.ipynb)
@@ -57,7 +58,7 @@ pdf: setup system ## the book on paper, into _build/training-deep-networks.pdf
 	$(PY) -m tools.pdf
 
 archive: book ## the book in one zip for readers without a network, into _build
-	@$(PY) tools/archive.py
+	@$(PY) tools/archive.py $(BOOK_FOLDER)/_build/html $(ZIP)
 
 release: setup ## the students' notebooks, from solutions/ into release/
 	$(PY) -m grading release

@@ -16,6 +16,7 @@ from pypdf import PdfReader
 from tests.browser import visit
 from tools import book
 from tools.archive import archive
+from tools.environment import PYTHON_VERSION
 
 pytestmark = pytest.mark.browser
 
@@ -30,8 +31,9 @@ ASSIGNMENTS = sorted(path.name for path in (ROOT / "solutions").iterdir() if pat
 def published(tmp_path_factory) -> Path:
     """The instructors' edition, as a copy that is published."""
     output = tmp_path_factory.mktemp("published")
-    edition = ["--edition", "instructor", "--repository", REPOSITORY, "--branch", "dev"]
-    command = [sys.executable, "tools/book.py", output, *edition, "--site", SITE, "--quiet"]
+    edition = ["--edition", "instructor", "--repository", f"{REPOSITORY}.git"]
+    command = [sys.executable, "tools/book.py", output, *edition, "--branch", "dev", "--quiet"]
+    command += ["--site", SITE.rstrip("/")]  # as one may copy it
     build = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert build.returncode == 0, build.stderr
     return output / "_build" / "html"
@@ -64,6 +66,25 @@ def test_published_chapter_links_to_its_source_and_to_machines_that_run_it(publi
         f"https://colab.research.google.com/github/someone/course/blob/dev/{path}",
         f"../_sources/{path}",
     }
+
+
+def test_binder_installs_the_tested_versions_and_the_course():
+    script = ROOT / "binder" / "postBuild"
+    assert os.access(script, os.X_OK)
+    python = ".".join(map(str, PYTHON_VERSION))
+    assert (ROOT / "binder" / "runtime.txt").read_text() == f"python-{python}\n"
+    commands = re.findall(r"^python -m pip install (.+)$", script.read_text(), re.M)
+    assert commands == ["--requirement requirements.txt", "--no-deps --editable ."]
+
+
+@pytest.mark.parametrize("option", ["--repository", "--site"])
+@pytest.mark.parametrize("address", ["github.com/you/course", "git@github.com:you/course", ""])
+def test_what_is_no_web_address_is_refused_before_the_build(option, address, tmp_path):
+    command = [sys.executable, "tools/book.py", tmp_path, f"{option}={address}"]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode == 2
+    assert f"{address!r} must begin with https://" in run.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_published_pages_name_their_address(published):

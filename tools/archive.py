@@ -1,11 +1,12 @@
-"""Pack the built book into one zip that needs neither network nor server: `make archive`."""
+"""Pack the built book into one zip that needs neither network nor server: `make archive`.
+
+python tools/archive.py HTML ZIP
+"""
 
 import sys
 import zipfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-ARCHIVE = ROOT / "_build" / "training-deep-networks.zip"
 FOLDER = "training-deep-networks"
 
 # Windows shows the inside of a zip as a folder, from which a page opens alone, without the others.
@@ -41,9 +42,12 @@ def archive(html: Path, target: Path) -> int:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    html, target = (Path(argument).resolve() for argument in sys.argv[1:])
     try:
-        count = archive(ROOT / "_build" / "html", ARCHIVE)
+        count = archive(html, target)
     except FileNotFoundError as error:
         sys.exit(str(error))
-    size = ARCHIVE.stat().st_size / 1e6
-    print(f"The book in one zip, {count} files, {size:.0f} MB: {ARCHIVE.as_uri()}")
+    size = target.stat().st_size / 1e6
+    print(f"The book in one zip, {count} files, {size:.0f} MB: {target.as_uri()}")

@@ -10,11 +10,13 @@ import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 BINDER, COLAB = "https://mybinder.org", "https://colab.research.google.com"
-EDITIONS = ("student", "instructor", "print")
+EDITIONS = ("student", "instructor")  # the third, "print", is made by tools/pdf.py
 SHARED = ("_config.yml", "book/*.bib", "book/assets/*", "book/templates/*", "tools/book.py")
 
 
-def settings(edition: str, repository: str = "", branch: str = "main", site: str = "") -> dict:
+def settings(
+    edition: str, repository: str | None = None, branch: str = "main", site: str | None = None
+) -> dict:
     """Return `_config.yml` with what an edition and a published copy change in it."""
     config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
     if edition == "instructor":
@@ -30,7 +32,7 @@ def settings(edition: str, repository: str = "", branch: str = "main", site: str
         # Jupyter Book's own keys for these would be lost: the theme's options stand below `sphinx`.
         config["sphinx"]["config"]["html_theme_options"] |= options | {"launch_buttons": launch}
     if site:
-        config["html"]["baseurl"] = site
+        config["html"]["baseurl"] = f"{site}/"
     return config
 
 
@@ -78,12 +80,20 @@ def build(output: Path, edition: str = "student", *, quiet: bool = False, **publ
     return code
 
 
+def web_address(text: str) -> str:
+    """Return an address without a slash or ``.git`` at its end; anything but https is refused."""
+    if not text.startswith("https://"):
+        message = f"{text!r} must begin with https://: copy it from a browser's address bar"
+        raise argparse.ArgumentTypeError(message)
+    return text.rstrip("/").removesuffix(".git")
+
+
 def main() -> int:
     """Read the command line, and build."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("output", type=Path, help="the book goes to OUTPUT/_build/html")
     parser.add_argument("--edition", choices=EDITIONS, default="student")
-    address = {"metavar": "URL", "default": ""}
+    address = {"metavar": "URL", "type": web_address}
     parser.add_argument("--repository", **address, help="adds links to source, Binder and Colab")
     parser.add_argument("--branch", default="main", help="of the repository (default: main)")
     parser.add_argument("--site", **address, help="where the book will be read on the web")

@@ -104,9 +104,10 @@ globalThis.interactive = (() => {
   const number = (value) => {
     const size = Math.abs(value);
     const plain = size === 0 || (size >= 0.001 && size < 10000);
-    if (!plain) return value.toExponential(1).replace("e+", "e");
+    const minus = (text) => text.replaceAll("-", "−");
+    if (!plain) return minus(value.toExponential(1).replace("e+", "e"));
     const rounded = size >= 100 ? Math.round(value) : Number(value.toPrecision(2));
-    return String(rounded).replace("-", "−");
+    return minus(String(rounded));
   };
 
   const round = (value) => Math.round(value * 100) / 100;
