@@ -24,7 +24,7 @@ EXECUTED := $(patsubst %.ipynb,_build/executed/%,$(wildcard notebooks/*.ipynb) b
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help course test check test-data book pdf archive release sample grade audit notebooks bench setup system lock lint clean
+.PHONY: help course test check test-data book pdf archive release sample grade audit notebooks results bench setup system lock lint clean
 
 help: ## list these targets
 	@echo "Training Deep Networks: make <target>"
@@ -78,6 +78,9 @@ _build/executed/%: %.ipynb $(wildcard deeplearn/*.py) | setup
 	@$(PY) -c "from deeplearn.data import load_mnist; load_mnist('mnist')"
 	$(PY) -m jupyter nbconvert --execute --inplace $(STORED) $<
 	@mkdir -p $(@D) && touch $@
+
+results: setup ## measure what the page of results still lacks; all of it takes two hours, and MNIST
+	$(PY) -m tools.results
 
 bench: setup ## speed and memory, beside PyTorch, skorch and Lightning
 	@$(PY) -m pip install --quiet --no-deps --upgrade --target _build/bench -r tests/bench/requirements.txt
