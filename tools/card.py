@@ -1,20 +1,15 @@
 """Draw the picture that a link to the book shows in a chat: book/assets/card.png.
 
-    python book/card.py
+    python -m tools.card
 
 Chromium draws the logo beside the title, as `_config.yml` has it.
 """
 
-import sys
-from pathlib import Path
-
 import yaml
 from playwright.sync_api import sync_playwright
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
-
-from tools.chromium import FLAGS, find_chromium  # noqa: E402 (the folder is known only now)
+from tools.book import ROOT
+from tools.chromium import FLAGS, find_chromium
 
 CARD = ROOT / "book" / "assets" / "card.png"
 SIZE = {"width": 1200, "height": 630}  # what readers of Open Graph ask for
