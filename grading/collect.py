@@ -1,0 +1,172 @@
+"""Collect what students handed in from the exports of learning platforms."""
+
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+from grading.archives import Limits, Unreadable
+from grading.course import Course, CourseError
+from grading.exports import Export
+from grading.finds import Candidate, Line, look
+from grading.layouts import is_notebook
+from grading.matching import Sources, Unknown
+from grading.submitted import NUMBERED, NotWritten, Submitted, alike, digest
+
+
+def collect(
+    course: Course,
+    paths: Iterable[Path],
+    assignments: Iterable[str] = (),
+    *,
+    dry_run: bool = False,
+    limits: Limits | None = None,
+    progress: bool = False,
+) -> list[Line]:
+    """Copy the notebooks of an export to where grading looks for them.
+
+    Whoever handed in is found from the platform's names, the assignment from the cells. The export
+    is not changed. What was there before and differs is kept in ``.earlier``.
+
+    Args:
+        course: the course.
+        paths: folders or zips as the platform exported them.
+        assignments: take these only; default: all of the course.
+        dry_run: find out only, and write nothing.
+        limits: what is read at most.
+        progress: whether to show a bar.
+
+    Returns:
+        A line for each file, those of a student together.
+
+    Raises:
+        CourseError: if a path does not exist or is within the submissions, or an assignment does
+            not exist, or the record of earlier collections is damaged.
+    """
+    wanted = set(course.choose(assignments))
+    submitted = Submitted(course, dry_run)
+    exports = [_check_path(Path(path), submitted.root) for path in paths]
+    sources = Sources(course)
+    names = course.assignments(), {notebook for _, notebook in sources.notebooks}
+    lines: list[Line] = []
+    with ExitStack() as stack:
+        candidates: list[Candidate] = []
+        for path in exports:
+            export = stack.enter_context(Export(path, limits))
+            candidates += look(export, names, lines, progress)
+        known = _strangers(candidates, submitted, lines)
+        matched = _match(known, sources, wanted, lines)
+        try:
+            for group in _groups(matched):
+                lines += _take(group, submitted)
+        finally:
+            submitted.save()
+    lines = _nothing_else(lines)
+    return sorted(lines, key=lambda line: (line.student, line.assignment, line.path))
+
+
+def _check_path(path: Path, submitted: Path) -> Path:
+    if not path.exists():
+        raise CourseError(
+            f"PATH {path} does not exist; give the folder or the zip that the platform exported"
+        )
+    whole, target = path.resolve(), submitted.resolve()
+    if whole == target or whole in target.parents or target in whole.parents:
+        raise CourseError(
+            f"PATH {path} and {submitted} lie within each other; put the export into a folder of "
+            "its own and collect that"
+        )
+    if not (whole.is_dir() or is_notebook(whole.name) or whole.suffix.lower() == ".zip"):
+        raise CourseError(f"PATH {path} is no folder, zip or notebook; other archives: unpack them")
+    return whole
+
+
+def _strangers(
+    candidates: list[Candidate], submitted: Submitted, lines: list[Line]
+) -> list[Candidate]:
+    """Leave out students whose id would be somebody else's too."""
+    people: dict[str, set] = {}
+    for candidate in candidates:
+        who = candidate.origin
+        platform = who.platform if who.platform in NUMBERED else ""
+        people.setdefault(alike(who.student), set()).add((platform, who.number, who.unlike))
+    kept = []
+    for candidate in candidates:
+        who = candidate.origin
+        same = people[alike(who.student)]
+        reason = submitted.stranger(who)
+        if len(same) > 1:
+            names = " and ".join(sorted(repr(name) for _, _, name in same))
+            reason = f"{names} would be one student, {who.student}: rename one of them"
+        if reason:
+            lines.append(candidate.line("not taken", reason))
+        else:
+            kept.append(candidate)
+    return kept
+
+
+def _match(
+    candidates: list[Candidate], sources: Sources, wanted: set[str], lines: list[Line]
+) -> list[Candidate]:
+    """Find the notebook that each is an answer to."""
+    matched = []
+    for candidate in candidates:
+        who = candidate.origin
+        try:
+            target = sources.find(candidate.content, who.file, who.assignment)
+        except Unknown as error:
+            lines.append(candidate.line("not taken", str(error)))
+            continue
+        candidate = replace(candidate, target=target)
+        if target[0] in wanted:
+            matched.append(candidate)
+        else:
+            reason = f"belongs to {target[0]}, which was not asked for"
+            lines.append(candidate.line("not taken", reason))
+    return matched
+
+
+def _groups(candidates: list[Candidate]) -> list[list[Candidate]]:
+    """The candidates for each student's notebook, the best one first."""
+    groups: dict[tuple, list[Candidate]] = {}
+    for candidate in candidates:
+        groups.setdefault((candidate.origin.student, candidate.target), []).append(candidate)
+    return [sorted(group, key=Candidate.rank, reverse=True) for group in groups.values()]
+
+
+def _take(group: list[Candidate], submitted: Submitted) -> list[Line]:
+    """Take the first of a student's files for one notebook, unless what is there is later."""
+    best, *others = group
+    lines = [other.line("older", _why_older(other, best)) for other in others]
+    if submitted.later(best.origin, best.time, best.target):
+        return [best.line("older", "what is there was handed in later"), *lines]
+    try:
+        data = best.export.read(best.item, best.export.limits.notebook)
+        if digest(data) != best.sha256:
+            raise Unreadable("it changed while it was read: collect again")
+        status = submitted.put(best.origin, best.target, best.time, data)
+    except (Unreadable, NotWritten) as error:
+        return [best.line("not taken", str(error)), *lines]
+    found = {"from": best.path, "sha256": best.sha256}
+    submitted.remember(best.origin, best.target, best.time, **found)
+    broken = "" if best.content.is_notebook else "damaged; taken for its name"
+    return [best.line(status, broken), *lines]
+
+
+def _why_older(other: Candidate, best: Candidate) -> str:
+    if other.mark != best.mark:
+        return f"a later one is {best.path}"
+    if other.sha256 == best.sha256:
+        return f"the same as {best.path}"
+    return f"another of the same student; chosen: {best.path}"
+
+
+def _nothing_else(lines: list[Line]) -> list[Line]:
+    """Files that are no notebooks matter where a student handed in nothing else."""
+    others = {line.student for line in lines if line.status != "ignored"}
+    return [
+        replace(line, status="not taken")
+        if line.status == "ignored" and line.student and line.student not in others
+        else line
+        for line in lines
+    ]

@@ -1,0 +1,218 @@
+"""The folder of submissions: written so that nothing is lost, and nothing beside it is touched."""
+
+import hashlib
+import json
+import os
+import unicodedata
+from datetime import UTC, datetime
+from pathlib import Path
+
+from grading.course import Course, CourseError, write_atomically
+from grading.layouts import Origin, timestamp
+
+RECORD = ".collected.json"
+EARLIER = ".earlier"
+NUMBERED = ("moodle", "canvas")
+
+
+class NotWritten(Exception):
+    """A file that could not be put in its place; the message says why."""
+
+
+class Submitted:
+    """The submissions of a course, with a record of where each came from.
+
+    Args:
+        course: the course.
+        dry_run: whether to find out only, and write nothing.
+
+    Raises:
+        CourseError: if the record is damaged.
+    """
+
+    def __init__(self, course: Course, dry_run: bool = False):
+        self.course = course
+        self.dry_run = dry_run
+        self.root = course.folder("submitted", ".")
+        self.records = self._read_records()
+        self._changed = False
+        self._now = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
+        there = self.root.iterdir() if self.root.is_dir() else ()
+        self._folders = {alike(path.name): path.name for path in there}
+
+    def _read_records(self) -> dict[str, dict]:
+        path = self.root / RECORD
+        try:
+            records = json.loads(path.read_text(encoding="utf-8"))
+            if isinstance(records, dict) and all(isinstance(r, dict) for r in records.values()):
+                return records
+        except FileNotFoundError:
+            return {}
+        except ValueError:
+            pass
+        raise CourseError(
+            f"{path} is damaged; take it from a backup, or move it away and collect everything "
+            "again (it holds the names and numbers with which scores go back)"
+        )
+
+    def stranger(self, origin: Origin) -> str:
+        """Why this student cannot be the one who has the same id here, or nothing."""
+        there = self._folders.get(alike(origin.student), origin.student)
+        if unicodedata.normalize("NFC", there) != origin.student:
+            return f"{self.root.name}/{there} is there, and differs only in capitals: rename one"
+        known = self.records.get(origin.student)
+        if known is None:
+            return ""
+        numbered = known.get("platform") in NUMBERED, origin.platform in NUMBERED
+        ours, theirs = (
+            (origin.platform, origin.number),
+            (known.get("platform"), known.get("number")),
+        )
+        if (all(numbered) and ours != theirs) or (
+            not any(numbered) and known.get("name") != origin.name
+        ):
+            name = f"{known.get('name')!r} ({known.get('platform')})"
+            return f"the id {origin.student} is {name}, collected before: rename one"
+        return ""
+
+    def later(self, origin: Origin, time: str, target: tuple[str, str]) -> bool:
+        """Whether what is there was handed in later than this."""
+        known = self._known(origin.student, target)
+        attempt = known.get("attempt") or 0
+        folder = self.course.folder("submitted", target[0], origin.student)
+        if not (folder / f"{target[1]}.ipynb").is_file():
+            return False
+        if attempt and origin.attempt and origin.platform == known.get("platform"):
+            return origin.attempt < attempt
+        there = self._time(folder)
+        return bool(time and there and time < there)
+
+    def put(self, origin: Origin, target: tuple[str, str], time: str, data: bytes) -> str:
+        """Put a notebook in its place, and what was there among the earlier ones.
+
+        Args:
+            origin: who handed it in.
+            target: the assignment's name and the notebook's.
+            time: when it was handed in, as nbgrader writes it, or nothing.
+            data: the file's content.
+
+        Returns:
+            ``taken``, ``replaced`` or ``unchanged``.
+
+        Raises:
+            NotWritten: if that is not possible.
+        """
+        assignment, notebook = target
+        folder = self.course.folder("submitted", assignment, origin.student)
+        path = folder / f"{notebook}.ipynb"
+        try:
+            self._refuse_links(folder)
+            there = os.path.lexists(path)
+            status = "taken"
+            if there:
+                status = "unchanged" if _holds(path, data) else "replaced"
+            if not self.dry_run:
+                if status != "unchanged":
+                    self._write(path, data)
+                self._write_time(folder, time, keep=status == "unchanged")
+        except OSError as error:
+            raise NotWritten(f"cannot be written: {error.strerror or error}") from error
+        return status
+
+    def remember(self, origin: Origin, target: tuple[str, str], time: str, **found: str) -> None:
+        """Note where a notebook came from; ``found`` has ``from`` and ``sha256``."""
+        record = self.records.setdefault(origin.student, {})
+        known = self._known(origin.student, target)
+        if known.get("sha256") == found["sha256"] and origin.platform not in NUMBERED:
+            return
+        before = json.dumps(record)
+        if origin.platform in NUMBERED or record.get("platform") not in NUMBERED:
+            number = origin.number or None
+            record |= {"name": origin.name, "platform": origin.platform, "number": number}
+        record |= {"late": origin.late, **found}
+        one = {"platform": origin.platform, "late": origin.late, "time": time or None}
+        one |= {"attempt": origin.attempt or None, **found}
+        record.setdefault("notebooks", {})["/".join(target)] = one
+        self._changed |= json.dumps(record) != before
+
+    def save(self) -> None:
+        """Write the record, if it changed."""
+        if self._changed and not self.dry_run:
+            text = json.dumps(self.records, indent=1, ensure_ascii=False, sort_keys=True)
+            self._write_file(self.root / RECORD, text.encode("utf-8", "replace"))
+            self._changed = False
+
+    def _known(self, student: str, target: tuple[str, str]) -> dict:
+        notebooks = self.records.get(student, {}).get("notebooks")
+        known = notebooks.get("/".join(target)) if isinstance(notebooks, dict) else None
+        return known if isinstance(known, dict) else {}
+
+    def _time(self, folder: Path) -> str:
+        path = folder / "timestamp.txt"
+        if path.is_symlink() or not path.is_file():
+            return ""
+        with path.open("rb") as file:
+            return timestamp(file.read(100).decode("utf-8", "replace"))
+
+    def _write_time(self, folder: Path, time: str, keep: bool) -> None:
+        """The file that nbgrader reads; of the same file handed in twice the first time counts."""
+        path = folder / "timestamp.txt"
+        there = self._time(folder)
+        if (keep and there) or there == time:
+            return
+        if os.path.lexists(path):
+            self._move_away(path)
+        if time:
+            self._write_file(path, time.encode())
+
+    def _write(self, path: Path, data: bytes) -> None:
+        part = path.with_name(f"{path.name}.new")
+        self._write_file(part, data)
+        if os.path.lexists(path):
+            self._move_away(path)
+        part.replace(path)
+
+    def _write_file(self, path: Path, data: bytes) -> None:
+        part = path.with_name(f"{path.name}.part")
+        if part.is_symlink():
+            part.unlink()  # it would be written through
+        write_atomically(path, data)
+
+    def _move_away(self, path: Path) -> None:
+        """Move what is to be replaced to a folder that is named after the time."""
+        inside = path.parent.relative_to(self.root)
+        folder = self.root / EARLIER / inside / self._now
+        number = 1
+        while os.path.lexists(folder / path.name):
+            number += 1
+            folder = folder.with_name(f"{self._now}-{number}")
+        self._refuse_links(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        path.rename(folder / path.name)
+
+    def _refuse_links(self, folder: Path) -> None:
+        while folder not in (self.root, folder.parent):
+            if folder.is_symlink():
+                name = folder.relative_to(self.root.parent)
+                raise NotWritten(f"{name} is a link; nothing is written through it: remove it")
+            folder = folder.parent
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    if path.is_symlink() or not path.is_file() or path.stat().st_size != len(data):
+        return False
+    return path.read_bytes() == data
+
+
+def digest(data: bytes) -> str:
+    """The SHA-256 of a file's content."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def alike(name: str) -> str:
+    """What two names share that some systems take for one: capitals and accents aside.
+
+    >>> alike("Ada") == alike("ada")
+    True
+    """
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
