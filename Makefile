@@ -60,13 +60,13 @@ pdf: setup system ## the book on paper, into _build/training-deep-networks.pdf
 archive: book ## the book in one zip for readers without a network, into _build
 	@$(PY) tools/archive.py $(BOOK_FOLDER)/_build/html $(ZIP)
 
-release: setup ## the students' notebooks, from solutions/ into release/
+release: setup ## the students' notebooks, from solutions/ into release/, and a zip of each
 	$(PY) -m grading release
 
 sample: setup ## grade a sample class
 	$(PY) -m grading sample
 
-grade: setup ## grade your own class, from submitted/
+grade: setup ## grade your own class, from submitted/; in isolation, which needs bubblewrap
 	$(PY) -m grading grade
 
 audit: setup ## prove the graders on right and wrong answers, with MNIST where it is at hand
@@ -96,7 +96,7 @@ setup: ## make .venv, or bring it up to date
 	or name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@"$(PYTHON)" tools/environment.py
 
-system: ## the programs that tests need beside Python: chromium
+system: ## the programs that tests need beside Python: chromium and bubblewrap
 	@sh tools/system.sh
 
 lock: ## requirements.txt anew from pyproject.toml (UPGRADE=1: the newest versions)

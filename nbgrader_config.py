@@ -7,13 +7,16 @@ Run nbgrader's commands, and JupyterLab with its formgrader, from this folder:
     nbgrader generate_feedback digits_0_to_4       autograded/ -> feedback/
     nbgrader export                                gradebook.db -> grades.csv
 
-`python -m grading --help` does the same with a table of who failed where, and why.
+`python -m grading --help` does the same for a whole class at once, and says why points are lost.
 """
 
 import os
 import secrets
 import sys
 from pathlib import Path
+
+from grading.formgrader import TEMPLATES
+from grading.kernels import name_kernelspec
 
 c = get_config()  # noqa: F821 (traitlets hands it to this file)
 root = Path(__file__).resolve().parent
@@ -57,12 +60,21 @@ c.Autograde.autograde_preprocessors = [
 
 # An assignment takes up to 60 s of CPU in all. A cell gets twice that, for slower machines.
 c.ExecuteSubmission.timeout = 120
-c.ExecuteSubmission.kernel_name = "python3"
+c.ExecuteSubmission.time_limit = 900  # seconds for a whole notebook
+c.ExecuteSubmission.output_limit = 10  # MB of a whole notebook
 c.ExecuteSubmission.shutdown_kernel = "immediate"
-# Each kernel is a copy of a process that has imported torch: two seconds less for a submission.
-# On macOS a copy of a process that has used its system libraries may not run.
-if sys.platform == "linux":
-    c.ExecuteSubmission.kernel_manager_class = "grading.kernels.WarmKernelManager"
+# Each kernel is a copy of a process that has imported torch, in a room of its own: no network, no
+# other process, nothing of the course. `python -m grading doctor` tells what this machine can do.
+c.ExecuteSubmission.kernel_name = "sandbox"
+name_kernelspec()
+c.SandboxProvisioner.isolate = True
+c.SandboxProvisioner.memory = 2048  # MiB for a submission, all its processes together
+c.SandboxProvisioner.processes = 128  # and threads
+c.SandboxProvisioner.cpu_time = 600  # seconds of the processor
+c.SandboxProvisioner.disk = 512  # MiB, gone with the room
+c.SandboxProvisioner.file_size = 256  # MiB of the longest file
+c.Intake.notebook_size = 20  # MB of the largest notebook that is read
+c.Intake.folder_size = 100  # MB of what was handed in beside it
 # A tag that nobody can guess: otherwise the tag `skip-execution` on a test cell gives full marks.
 c.ExecuteSubmission.skip_cells_with_tag = secrets.token_hex(16)
 # Kernels talk over local sockets that other users of the machine could otherwise read.
@@ -74,3 +86,12 @@ c.GenerateFeedback.preprocessors = [
     "nbgrader.preprocessors.GetGrades",
     "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
 ]
+
+# Formgrader: mathematics without a network, and no script of a student in your browser.
+c.HTMLExporter.extra_template_basedirs = TEMPLATES
+c.HTMLExporter.filters = {
+    "clean_html": "grading.feedback.clean_html",
+    "markdown2html": "grading.formgrader.clean_markdown",
+    "mathjax_source": "grading.formgrader.mathjax_source",
+}
+c.HTMLExporter.sanitize_html = True

@@ -6,15 +6,20 @@ class of real submissions needs, as plug-ins that `nbgrader_config.py` names:
 | module | what it adds |
 | --- | --- |
 | `release` | refuses a student version in which a solution or a hidden test is left |
+| `collect` | finds student and notebook in what a learning platform exports |
+| `layouts`, `exports`, `archives`, `finds`, `matching`, `student_ids`, `submitted` | its parts |
 | `intake` | reads what was handed in; what cannot be read gets a reason, not an exception |
 | `transplant` | rebuilds what is graded from the instructor's copy and the student's answers |
-| `execute` | warnings cost nothing, cells that did not run earn nothing, a crash is one cell's |
-| `kernels`, `warm` | start kernels at once, as copies of a process that holds torch already |
-| `feedback` | shows each message, and neither hidden tests nor a student's scripts |
-| `grade`, `report` | grades all, one bad submission never stopping the rest, and says why |
+| `room`, `groups`, `confine` | isolation: bubblewrap makes a room, a process walks in |
+| `kernels`, `warm`, `guard` | kernels that are ready at once, in a room, honest before each test |
+| `execute` | warnings cost nothing, cells that did not run earn nothing, all has a limit |
+| `task`, `workers` | the work on one submission, and the processes or machines that do it |
+| `grade`, `ledger`, `results` | grades all, one bad submission never stopping the rest |
+| `feedback`, `formgrader` | shows each message, and neither hidden tests nor a student's scripts |
+| `report`, `csv_files`, `item_analysis`, `report_page` | tables, exports, and how the tests did |
 | `answers`, `hand_in`, `sample` | submissions in text form: sample class, proof of the graders |
 | `audit`, `leaks` | the proof: each answer gets its points and words, and no secret shows |
-| `course`, `gradebook` | the course folder, with nbgrader as `nbgrader_config.py` sets it up |
+| `course`, `gradebook`, `doctor` | the course folder, the gradebook, and this machine |
 
 `python -m grading --help` is the way in.
 """

@@ -7,14 +7,13 @@ from pathlib import Path
 
 import yaml
 
-from grading.grade import Result
+from grading.results import STATUSES, Result
 
 KEYS = {"what", "points", "message", "base", "damage", "status", "sample"}
 BASES = ("solution", "release")
 DAMAGES = ("delete", "duplicate", "move", "retype", "file")
 FILES = ("empty", "truncated")
 RESERVED = ("the_solution", "the_release")  # which the audit adds to each bank
-STATUSES = ("graded", "timed out", "crashed", "refused")
 KINDS = {"python": "code", "markdown": "markdown"}
 
 

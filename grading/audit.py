@@ -5,15 +5,13 @@ nbgrader's autograding, gradebook, feedback. What comes out is compared with the
 """
 
 import html
-import os
 import re
 import shutil
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 from pathlib import Path
 
 import nbformat
@@ -24,10 +22,11 @@ from tqdm import tqdm
 
 from grading.answers import Answer, unmet
 from grading.course import Course, CourseError
-from grading.grade import Result
 from grading.hand_in import points_of_tests, reference
 from grading.leaks import leaks, secret_lines, strings
+from grading.results import Result
 from grading.sample import find_answers, sample_class
+from grading.workers import end_with_parent
 
 
 @dataclass
@@ -97,9 +96,7 @@ def _audit(course: Course, assignments: list[str], jobs: int, progress: bool) ->
     parts = {(name, n): banks[name][n::jobs] for name in assignments for n in range(jobs)}
     parts = {key: answers for key, answers in parts.items() if answers}
     graded: dict[str, dict[str, Graded]] = {name: {} for name in assignments}
-    pool = ProcessPoolExecutor(
-        jobs, mp_context=get_context("spawn"), initializer=end_with_the_audit
-    )
+    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=end_with_parent)
     try:
         futures = {
             pool.submit(grade_part, course.root, name, part, n): name
@@ -122,16 +119,6 @@ def _audit(course: Course, assignments: list[str], jobs: int, progress: bool) ->
         yield found
 
 
-def end_with_the_audit() -> None:
-    """End this process as soon as the one that started it ends, in whatever way that happens."""
-
-    def wait() -> None:
-        parent_process().join()
-        os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()
-
-
 def with_extremes(answers: list[Answer]) -> list[Answer]:
     """Answers, and the two that every assignment has: the solution and the release."""
     folder = Path("right")
@@ -145,7 +132,7 @@ def grade_part(root: Path, assignment: str, answers: list[Answer], n: int) -> di
     course = Course(root)
     place = f"audit/{n}"
     shutil.rmtree(course.root / "_build" / place / assignment, ignore_errors=True)
-    part, results = sample_class(course, assignment, answers, place=place, progress=False)
+    part, results = sample_class(course, assignment, answers, place=place, progress=False, jobs=1)
     return {
         result.student: Graded(result, *feedback_texts(part, assignment, result.student))
         for result in results

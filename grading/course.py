@@ -15,9 +15,16 @@ from pathlib import Path
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.apps.api import NbGraderAPI
 from nbgrader.converters.base import BaseConverter
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
 from traitlets.config import PyFileConfigLoader
 
 CONFIG_FILE = "nbgrader_config.py"
+# modules of this package that neither score nor write what students get
+WITHOUT_EFFECT = {
+    *("collect", "exports", "layouts", "archives", "doctor", "report", "report_page"),
+    *("csv_files", "item_analysis", "audit", "answers", "leaks", "sample", "hand_in", "__main__"),
+}
 
 
 class CourseError(Exception):
@@ -41,9 +48,9 @@ class Course:
                 f"{self.root} holds no {CONFIG_FILE}; run this from the course's folder, "
                 "or name it with --course"
             )
-        config = PyFileConfigLoader(CONFIG_FILE, path=str(self.root)).load_config()
+        self.settings = PyFileConfigLoader(CONFIG_FILE, path=str(self.root)).load_config()
         self.log = logging.Logger("grading", level=logging.INFO)
-        self.api = NbGraderAPI(config=config, log=self.log)
+        self.api = NbGraderAPI(config=self.settings, log=self.log)
         self.directory = self.api.coursedir
 
     @property
@@ -98,16 +105,32 @@ class Course:
         return [str(path.relative_to(self.root)) for path in lost]
 
     def gradebook(self) -> Gradebook:
-        """Open nbgrader's gradebook; use it in a ``with`` statement."""
-        return Gradebook(self.directory.db_url, self.directory.course_id)
+        """Open nbgrader's gradebook; use it in a ``with`` statement.
 
-    def run(self, converter: type[BaseConverter], assignment: str, student: str = "*", **attrs):
+        Raises:
+            CourseError: if its server does not answer, or the server's driver is not installed.
+        """
+        url = self.directory.db_url
+        try:
+            return Gradebook(url, self.directory.course_id)
+        except (OperationalError, ModuleNotFoundError) as error:
+            raise unreachable(url, error) from error
+
+    def run(
+        self,
+        converter: type[BaseConverter],
+        assignment: str,
+        student: str = "*",
+        traits: dict | None = None,
+        **attrs,
+    ) -> None:
         """Run one of nbgrader's converters in this process, its log kept in a file.
 
         Args:
             converter: for example ``nbgrader.converters.Autograde``.
             assignment: the assignment's name.
             student: the student's id, or ``"*"`` for all.
+            traits: settings of the converter for this run alone.
             attrs: attributes of the course directory that hold for this run alone.
 
         Raises:
@@ -129,6 +152,8 @@ class Course:
             for name, value in attrs.items():
                 setattr(self.directory, name, value)
             app = converter(coursedir=self.directory, parent=self.api)
+            for name, value in (traits or {}).items():
+                setattr(app, name, value)  # after the configuration, which else wins
             app.force = True
             with warnings.catch_warnings():
                 # SQLAlchemy's on how nbgrader uses it: nothing that an instructor could mend
@@ -166,7 +191,13 @@ class Course:
             digest.update(_version(package).encode())
         code = [_package_folder(name) for name in ("grading", "deeplearn")]
         files = [self.root / CONFIG_FILE]
-        files += [path for folder in code if folder for path in sorted(folder.rglob("*.py"))]
+        files += [
+            path
+            for folder in code
+            if folder
+            for path in sorted(folder.glob("*.py"))
+            if path.stem not in WITHOUT_EFFECT
+        ]
         files += [path for folder in folders for path in sorted(folder.rglob("*"))]
         for path in files:
             if path.is_file():
@@ -184,6 +215,16 @@ class Course:
     def write_stamp(self, name: str, **values) -> None:
         """Remember that something is done, e.g. with the key of its inputs."""
         write_atomically(self.work / f"{name}.json", json.dumps(values).encode())
+
+
+def unreachable(url: str, error: Exception) -> CourseError:
+    """What to say of a gradebook that cannot be opened; its password is left out."""
+    place = make_url(url).render_as_string(hide_password=True)
+    why = " ".join(str(getattr(error, "orig", error)).split())
+    cure = "start its server, or mend CourseDirectory.db_url in nbgrader_config.py"
+    if isinstance(error, ModuleNotFoundError):
+        cure = "install its driver; PostgreSQL's: pip install 'training-deep-networks[postgresql]'"
+    return CourseError(f"the gradebook {place} cannot be opened ({why}); {cure}")
 
 
 def write_atomically(path: Path, content: bytes) -> None:

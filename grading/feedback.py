@@ -158,8 +158,11 @@ def _harmless(tag: str, name: str, value: str) -> str | None:
     return value if is_figure else None
 
 
-def write_feedback(course: Course, assignment: str, student: str) -> None:
+def write_feedback(course: Course, assignment: str, student: str) -> bool:
     """Make one student's feedback page, unless it tells of the same grades and comments already.
+
+    Returns:
+        Whether it was made.
 
     Raises:
         CourseError: if nbgrader fails.
@@ -173,6 +176,7 @@ def write_feedback(course: Course, assignment: str, student: str) -> None:
     now = {"key": key, "grades": repr(sorted(grades)), "comments": repr(sorted(comments))}
     folder = course.folder("feedback", assignment, student)
     if folder.is_dir() and course.read_stamp(stamp) == now:
-        return
+        return False
     course.run(GenerateFeedback, assignment, student)
     course.write_stamp(stamp, **now)
+    return True

@@ -1,158 +1,185 @@
 """Grade all that was handed in; each submission ends with a score, a status and a reason."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+import copy
+import functools
+import itertools
+import os
+from collections.abc import Callable, Iterable, Iterator
 
-import nbformat
-from nbconvert.filters import strip_ansi
-from nbformat import NotebookNode
-from nbgrader.api import MissingEntry
-from nbgrader.converters import Autograde
-from nbgrader.utils import is_grade, is_solution
+from filelock import FileLock, Timeout
 from tqdm import tqdm
 
+from grading import workers
 from grading.course import Course, CourseError
 from grading.gradebook import mend_gradebook
+from grading.intake import Intake, Submission
+from grading.ledger import Ledger, changes, package_files, scores
+from grading.results import Result
+from grading.room import NoRoom, check_isolation
+from grading.task import Outcome, Package, fingerprint, instructor_copy, run_submission
+from grading.transplant import check_gradebook
 
 
-@dataclass
-class Result:
-    """What became of one submission.
-
-    Attributes:
-        status: ``graded``, ``timed out``, ``crashed``, ``refused`` or ``failed``.
-        reason: why the status is not ``graded``; else empty.
-        needs_manual: whether a person has to read a written answer.
-        score: points so far, those given by hand included.
-        max_score: points that there are.
-        points: the automatic points of each test cell, by ``grade_id``.
-        messages: what the student is told, by the ``grade_id`` of the failed cell, in the order
-            of the notebook.
-    """
-
-    assignment: str
-    student: str
-    status: str = "graded"
-    reason: str = ""
-    needs_manual: bool = False
-    score: float = 0.0
-    max_score: float = 0.0
-    points: dict[str, float] = field(default_factory=dict)
-    messages: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def reasons(self) -> list[str]:
-        """The reason, then one line for each message."""
-        lines = [self.reason] if self.reason else []
-        for name, message in self.messages.items():
-            if not message.startswith("NotRun:"):
-                lines.append(f"{name}: {' '.join(message.split())}")
-        return lines
-
-
-def grade(course: Course, assignment: str, *, progress: bool = True) -> list[Result]:
+def grade(
+    course: Course,
+    assignment: str,
+    *,
+    students: Iterable[str] = (),
+    force: bool = False,
+    jobs: int | None = None,
+    sandbox: bool | None = None,
+    scheduler: str = "",
+    progress: bool = True,
+    moved: dict[str, list[str]] | None = None,
+) -> list[Result]:
     """Grade every submission of one assignment that is new or changed.
 
     A submission is graded again if its files, the assignment, the configuration, the grader,
-    `deeplearn` or the data set changed. One that fails is tried again each time.
+    `deeplearn` or the data set changed. One that failed is tried again each time.
+
+    Args:
+        students: grade only these; default: all.
+        force: grade again what is up to date, too.
+        jobs: processes at work; default: one for each core.
+        sandbox: whether submissions run in isolation; default: as ``nbgrader_config.py`` says.
+        scheduler: the address of a Dask cluster that does the work.
+        moved: if given, is filled with why the score of a student is another one than before.
+
+    Returns:
+        One result for each student, in order.
 
     Raises:
-        CourseError: if the assignment was not released from this gradebook.
+        CourseError: if the assignment was not released from this gradebook, a student handed in
+            nothing, this machine cannot isolate, or another grading is at work in this course.
     """
+    chosen = _choose(course, assignment, list(students))
     mend_gradebook(course.directory.db_url)
     if not course.in_gradebook(assignment):
         raise CourseError(
             f"{assignment} is not in the gradebook; run `python -m grading release {assignment}`"
         )
-    students = course.students(assignment)
-    # Nothing is printed where all is up to date.
-    todo = [student for student in students if not _is_graded(course, assignment, student)]
-    for student in tqdm(todo, desc=f"grading {assignment}", disable=not progress or not todo):
-        _grade_one(course, assignment, student)
-    return [result(course, assignment, student) for student in students]
+    try:
+        with FileLock(course.work / "grade.lock", timeout=0):
+            package = make_package(course, assignment, sandbox)
+            _check_release(course, assignment, package)
+            run = _runner(package, jobs or os.cpu_count() or 1, scheduler)
+            before = _grade_all(course, assignment, chosen, package, run, force, progress)
+    except Timeout:
+        raise CourseError(
+            f"another grading is at work in {course.root}; wait until it ends, or end it"
+        ) from None
+    results = Ledger(course, assignment).results(chosen)
+    if moved is not None:
+        lines = {r.student: changes(before[r.student], r) for r in results if r.student in before}
+        moved |= {student: found for student, found in lines.items() if found}
+    return results
 
 
-def _stamp(assignment: str, student: str) -> str:
-    return f"grade-{assignment}-{student}"
+def stored_results(course: Course, assignment: str) -> list[Result]:
+    """What is known of those who handed in, without grading anything."""
+    return Ledger(course, assignment).results(course.students(assignment))
 
 
-def _key(course: Course, assignment: str, student: str) -> str:
-    submitted = course.folder("submitted", assignment, student)
-    return course.key(submitted, course.folder("source", assignment))
+def _choose(course: Course, assignment: str, students: list[str]) -> list[str]:
+    known = course.students(assignment)
+    for student in students:
+        if student not in known:
+            where = f"{course.directory.submitted_directory}/{student}/{assignment}"
+            raise CourseError(f"--student {student}: there is no folder {where}")
+    return [student for student in known if not students or student in students]
 
 
-def _is_graded(course: Course, assignment: str, student: str) -> bool:
-    stamp = course.read_stamp(_stamp(assignment, student))
-    if stamp.get("key") != _key(course, assignment, student) or "status" in stamp:
-        return False
-    autograded = course.folder("autograded", assignment, student)
+def make_package(course: Course, assignment: str, sandbox: bool | None) -> Package:
+    """What workers need of an assignment.
+
+    Raises:
+        CourseError: if submissions are to be isolated, and this machine cannot do that.
+    """
+    settings = copy.deepcopy(course.settings)
+    if sandbox is not None:
+        settings.SandboxProvisioner.isolate = sandbox
+    folder = course.folder("source", assignment)
+    names = course.notebooks(assignment)
+    return Package(
+        key=f"{course.key(folder)} isolated: {settings.SandboxProvisioner.get('isolate', True)}",
+        notebooks={name: (folder / f"{name}.ipynb").read_bytes() for name in names},
+        files=package_files(folder),
+        settings=settings,
+    )
+
+
+def _check_release(course: Course, assignment: str, package: Package) -> None:
     with course.gradebook() as gradebook:
-        try:
-            gradebook.find_submission(assignment, student)
-        except MissingEntry:
-            return False
-    return all((autograded / f"{name}.ipynb").is_file() for name in course.notebooks(assignment))
+        for name in package.notebooks:
+            try:
+                check_gradebook(gradebook, assignment, name, instructor_copy(package, name))
+            except RuntimeError as error:
+                raise CourseError(str(error)) from error
 
 
-def _grade_one(course: Course, assignment: str, student: str) -> None:
-    """Run nbgrader's autograde on one submission, and write down how that ended."""
-    ending = {"key": _key(course, assignment, student)}
-    there = sorted(path.name for path in course.folder("submitted", assignment, student).iterdir())
-    missing = [f"{name}.ipynb" for name in course.notebooks(assignment)]
-    missing = [name for name in missing if name not in there]
-    if missing:
-        reason = f"there is no {missing[0]}, but {', '.join(there) or 'nothing'}"
-        ending |= {"status": "refused", "reason": reason}
-        with course.gradebook() as gradebook:
-            gradebook.update_or_create_student(student)
-            gradebook.update_or_create_submission(assignment, student)
+def _runner(package: Package, jobs: int, scheduler: str) -> Callable:
+    """A function that runs tasks, here or on a cluster."""
+    if scheduler:
+        pool = functools.partial(workers.cluster, scheduler)
     else:
-        try:
-            course.run(Autograde, assignment, student)
-        except CourseError as error:
-            ending |= {"status": "failed", "reason": str(error)}
-    course.write_stamp(_stamp(assignment, student), **ending)
+        if package.settings.SandboxProvisioner.get("isolate", True):
+            try:
+                check_isolation()
+            except NoRoom as error:
+                raise CourseError(str(error)) from error
+        pool = functools.partial(workers.local, jobs)
+    return functools.partial(workers.run_all, pool, function=run_submission)
 
 
-def result(course: Course, assignment: str, student: str) -> Result:
-    """Read what became of one submission from the gradebook and the graded notebook."""
-    found = Result(assignment, student)
-    ending = course.read_stamp(_stamp(assignment, student))
+def _grade_all(
+    course: Course,
+    assignment: str,
+    students: list[str],
+    package: Package,
+    run: Callable,
+    force: bool,
+    progress: bool,
+) -> dict[str, Result]:
+    """Grade those students who are not up to date; return the results that they had before."""
+    ledger, intake = Ledger(course, assignment), Intake(config=course.settings)
     with course.gradebook() as gradebook:
-        found.max_score = gradebook.find_assignment(assignment).max_score
-        if "status" in ending:
-            found.status, found.reason = ending["status"], ending["reason"]
-            return found
-        submission = gradebook.find_submission(assignment, student)
-        found.score = submission.score
-        found.needs_manual = bool(submission.needs_manual_grade)
-        automatic = {
-            grade.name: grade.auto_score for book in submission.notebooks for grade in book.grades
-        }
-    for name in course.notebooks(assignment):
-        path = course.folder("autograded", assignment, student) / f"{name}.ipynb"
-        nb = nbformat.read(path, as_version=4)
-        ending = nb.metadata.get("grading", {})
-        found.status = ending.get("status", found.status)
-        found.reason = ending.get("reason", found.reason)
-        for cell in nb.cells:
-            _read_cell(cell, automatic, found)
-    return found
+        entered = scores(gradebook, assignment)
+    before: dict[str, Result] = {}
+    under_way: dict[str, tuple[str, Submission]] = {}
+
+    def tasks() -> Iterator[tuple[str, tuple]]:
+        for student in students:
+            folder = course.folder("submitted", assignment, student)
+            submission = intake.read(folder, list(package.notebooks))
+            key = f"{package.key} {fingerprint(submission)}"
+            known, result = ledger.read(student)
+            if result is not None:
+                before[student] = result
+            up_to_date = known == key and student in entered and ledger.is_whole(student)
+            if up_to_date and not force:
+                bar.update()
+                continue
+            under_way[student] = key, submission
+            yield student, (package, submission)
+
+    look = {"desc": f"grading {assignment}", "disable": not progress, "leave": False}
+    with tqdm(total=len(students), delay=1, **look) as bar:  # all up to date: nothing to show
+        todo = tasks()
+        first = next(todo, None)
+        if first is None:
+            return before  # where all is up to date no process is started
+        for student, outcome in run(itertools.chain([first], todo)):
+            key, submission = under_way.pop(student)
+            if isinstance(outcome, Exception):
+                outcome = Outcome(status="failed", reason=_why(outcome))
+            ledger.record(student, key, submission, outcome)
+            bar.update()
+    return before
 
 
-def _read_cell(cell: NotebookNode, automatic: dict[str, float], found: Result) -> None:
-    name = cell.metadata.get("nbgrader", {}).get("grade_id")
-    if cell.cell_type != "code":
-        return
-    if is_grade(cell) and not is_solution(cell):
-        found.points[name] = automatic.get(name) or 0.0
-    errors = [output for output in cell.outputs if output.output_type == "error"]
-    if errors:
-        text = strip_ansi(errors[-1].evalue).strip()
-        # An assertion's message speaks for itself; any other error needs its name.
-        named = not text or errors[-1].ename != "AssertionError"
-        message = f"{errors[-1].ename}: {text}".rstrip(": ") if named else text
-        found.messages.setdefault(name or "a cell that you added", message)
+def _why(error: Exception) -> str:
+    name = type(error).__name__
+    return f"the process that graded it ended ({name}: {error}), perhaps for want of memory"
 
 
 def nothing_submitted(course: Course, assignments: Iterable[str]) -> str:

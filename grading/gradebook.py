@@ -3,24 +3,30 @@
 import sqlite3
 from pathlib import Path
 
-from grading.course import CourseError
+from sqlalchemy import create_engine, inspect, make_url, text
+from sqlalchemy.exc import OperationalError
+
+from grading.course import CourseError, unreachable
 
 
 def mend_gradebook(url: str) -> None:
     """Remove a half-made gradebook, so that nbgrader makes it anew.
 
     nbgrader makes the tables first and writes their version last. A gradebook without the version
-    works for now and cannot be upgraded later. Only SQLite is looked at: other databases are made
-    by hand.
+    works for now and cannot be upgraded later. Only a file is removed: a database on a server is
+    the administrator's.
 
     Args:
         url: the gradebook's address, as in ``CourseDirectory.db_url``.
 
     Raises:
-        CourseError: if it cannot be read, or is half made and holds submissions.
+        CourseError: if it cannot be read, or is half made and holds submissions or is on a server.
     """
+    if not url.startswith("sqlite:///"):
+        _check_server(url)
+        return
     path = Path(url.removeprefix("sqlite:///"))
-    if not url.startswith("sqlite:///") or not path.exists():
+    if not path.exists():
         return
     try:
         version, submissions = _inspect(path)
@@ -37,6 +43,26 @@ def mend_gradebook(url: str) -> None:
             "`grade` again, and enter grades given by hand from the copy"
         )
     path.unlink()
+
+
+def _check_server(url: str) -> None:
+    version = None
+    try:
+        engine = create_engine(url)
+        with engine.connect() as connection:
+            tables = inspect(connection).get_table_names()
+            if "alembic_version" in tables:
+                query = text("SELECT version_num FROM alembic_version")
+                version = connection.execute(query).scalar()
+        engine.dispose()
+    except (OperationalError, ModuleNotFoundError) as error:
+        raise unreachable(url, error) from error
+    if tables and not version:
+        place = make_url(url).render_as_string(hide_password=True)
+        raise CourseError(
+            f"{place} was left half made: it lacks its version. If nothing was graded yet, empty "
+            "the database, then run `release` again"
+        )
 
 
 def _inspect(path: Path) -> tuple[str | None, int]:

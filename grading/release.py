@@ -1,13 +1,16 @@
 """The student version of an assignment: made by nbgrader, then checked for what may not show."""
 
+import io
 import re
 import shutil
+import zipfile
+from pathlib import Path
 
 from nbformat import NotebookNode
 from nbgrader.converters import GenerateAssignment
 from nbgrader.preprocessors import NbGraderPreprocessor
 
-from grading.course import Course, CourseError
+from grading.course import Course, CourseError, write_atomically
 from grading.gradebook import mend_gradebook
 
 # Also what nbgrader overlooks: small letters, a missing S, two spaces.
@@ -85,6 +88,27 @@ def release(course: Course, assignment: str) -> bool:
     draft.replace(target)
     course.write_stamp(f"release-{assignment}", **_keys(course, assignment))
     return True
+
+
+def write_zip(course: Course, assignment: str) -> Path:
+    """Pack a released assignment into a zip beside its folder, unless the one there is the same.
+
+    Returns:
+        The zip: ``release/<assignment>.zip``, with one folder in it.
+    """
+    folder = course.folder("release", assignment)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                # without times, so that the same files make the same zip
+                name = zipfile.ZipInfo(str(path.relative_to(folder.parent)))
+                name.compress_type, name.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
+                archive.writestr(name, path.read_bytes())
+    target = folder.parent / f"{assignment}.zip"
+    if not target.is_file() or target.read_bytes() != packed.getvalue():
+        write_atomically(target, packed.getvalue())
+    return target
 
 
 def is_up_to_date(course: Course, assignment: str) -> bool:

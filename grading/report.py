@@ -4,7 +4,7 @@ import shutil
 import textwrap
 
 from grading.audit import Audit, Question
-from grading.grade import Result
+from grading.results import Result, plain_line
 
 MOST_REASONS = 3
 
@@ -18,7 +18,10 @@ def table(results: list[Result], width: int | None = None) -> str:
     """
     width = width or shutil.get_terminal_size((100, 24)).columns
     head = ("student", "score", "status", "reason")
-    rows = [(r.student, f"{r.score:g}/{r.max_score:g}", _status(r), _reasons(r)) for r in results]
+    rows = [
+        (plain_line(r.student), f"{r.score:g}/{r.max_score:g}", r.ending, _reasons(r))
+        for r in results
+    ]
     sizes = [max(len(head[n]), *(len(row[n]) for row in rows), 0) for n in range(3)]
     room = max(20, width - sum(sizes) - 6)
     lines = [_line(head[:3], sizes, head[3])]
@@ -36,17 +39,24 @@ def _line(cells: tuple[str, ...], sizes: list[int], reason: str) -> str:
     return f"{start}  {reason}".rstrip()
 
 
-def _status(result: Result) -> str:
-    if not result.needs_manual:
-        return result.status
-    manual = "needs manual grading"
-    return manual if result.status == "graded" else f"{result.status}, {manual}"
-
-
 def _reasons(result: Result) -> list[str]:
     more = len(result.reasons) - MOST_REASONS
     rest = [f"… and {more} more"] if more > 0 else []
     return result.reasons[:MOST_REASONS] + rest
+
+
+def moved_table(moved: dict[str, list[str]]) -> str:
+    """Whose score moved, a line for each reason.
+
+    >>> print(moved_table({"ada": ["test_f: 2 → 0 points (f(0) is 1)"]}))
+    moved: 1
+    ada  test_f: 2 → 0 points (f(0) is 1)
+    """
+    lines = [f"moved: {len(moved)}"]
+    size = max(map(len, moved), default=0)
+    for student, reasons in moved.items():
+        lines += [f"{plain_line(student):<{size}}  {plain_line(reason)}" for reason in reasons]
+    return "\n".join(lines)
 
 
 def audit_table(found: Audit) -> str:

@@ -9,9 +9,11 @@ from tqdm import tqdm
 from grading.answers import Answer, read_answers
 from grading.course import CONFIG_FILE, Course, CourseError, write_atomically
 from grading.feedback import write_feedback
-from grading.grade import Result, grade
+from grading.grade import grade
 from grading.hand_in import write_submission
 from grading.release import release
+from grading.results import Result
+from grading.room import obstacle
 
 
 def sample_class(
@@ -21,11 +23,13 @@ def sample_class(
     *,
     place: str = "sample_class",
     progress: bool = True,
+    jobs: int | None = None,
 ) -> tuple[Course, list[Result]]:
     """Build a class of its own from answers, and grade it.
 
     The class lives in ``_build/<place>/<assignment>``, a course folder like any other, with its own
-    gradebook: nothing of the real course is touched. What is up to date stays.
+    gradebook: nothing of the real course is touched. What is up to date stays. Where this machine
+    cannot isolate, the answers run without isolation: they are the course's own.
 
     Returns:
         The course of the sample class, and one result for each answer.
@@ -34,7 +38,8 @@ def sample_class(
     sample = open_class(course, root, assignment, [answer.student for answer in answers])
     release(sample, assignment)
     submit(sample, assignment, answers)
-    results = grade(sample, assignment, progress=progress)
+    sandbox = None if not obstacle() else False
+    results = grade(sample, assignment, progress=progress, jobs=jobs, sandbox=sandbox)
     for found in tqdm(results, desc="feedback", disable=not progress, leave=False):
         if sample.folder("autograded", assignment, found.student).is_dir():
             write_feedback(sample, assignment, found.student)
@@ -51,7 +56,11 @@ def open_class(course: Course, root: Path, assignment: str, students: list[str])
         stamp_file.unlink(missing_ok=True)
         shutil.rmtree(root, ignore_errors=True)
         shutil.copytree(source, root / course.directory.source_directory / assignment)
-        shutil.copy(course.root / CONFIG_FILE, root)
+        # a course may name a gradebook elsewhere, on a server for one
+        config = (course.root / CONFIG_FILE).read_text(encoding="utf-8")
+        url = f"sqlite:///{root / 'gradebook.db'}"
+        config += f"\nc.CourseDirectory.db_url = {url!r}\n"
+        (root / CONFIG_FILE).write_text(config, encoding="utf-8")
         write_atomically(stamp_file, stamp.encode())
     return Course(root)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
-from nbformat.v4 import new_markdown_cell
+from nbformat.v4 import new_markdown_cell, new_notebook
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.converters import GenerateAssignment
 from nbgrader.preprocessors import (
@@ -32,18 +32,19 @@ class InstructorCopy:
     """The source notebook with its solutions cleared, as nbgrader wrote it into the gradebook.
 
     Args:
-        path: the source notebook.
+        path: the source notebook, or the one that students were given.
         parent: a configurable of nbgrader's, from which the course's settings are taken.
+        released: whether it is the one that students were given.
 
     Attributes:
         nb: the notebook, with hidden tests and rubrics.
         handed_out: the text of each cell as the student was given it.
     """
 
-    def __init__(self, path: Path, parent=None):
+    def __init__(self, path: Path, parent=None, released: bool = False):
         self.nb = nbformat.read(path, as_version=4)
         resources = {"metadata": {"path": str(path.parent)}}
-        steps = GenerateAssignment(parent=parent).preprocessors
+        steps = [] if released else GenerateAssignment(parent=parent).preprocessors
         for step in itertools.takewhile(lambda step: step is not SaveCells, steps):
             self.nb, resources = step(parent=parent).preprocess(self.nb, resources)
         given = copy.deepcopy(self.nb)
@@ -120,6 +121,7 @@ def transplant(instructor: InstructorCopy, submitted: NotebookNode) -> NotebookN
         if is_solution(known):
             graded.cells += _answered(known, answers.get(n, []), instructor.handed_out[n])
         else:
+            known.metadata["grading"] = "test" if is_grade(known) else "given"
             graded.cells.append(known)
         graded.cells += [_plain(cell) for cell in added.get(n, [])]
     for n, cell in enumerate(graded.cells):
@@ -169,6 +171,30 @@ def _text(cell: NotebookNode) -> str:
     return cell.source.encode("utf-8", "replace").decode("utf-8")
 
 
+def refused(instructor: InstructorCopy, reason: str) -> NotebookNode:
+    """The notebook to be graded where none could be read; it says why."""
+    graded = transplant(instructor, new_notebook())
+    graded.metadata["grading"] = {"status": "refused", "reason": reason}
+    graded.cells.insert(0, _note(f"The submission could not be read: {reason}."))
+    return graded
+
+
+def check_gradebook(
+    gradebook: Gradebook, assignment: str, notebook: str, instructor: InstructorCopy
+) -> None:
+    """Raise a `RuntimeError` if the gradebook knows another version of a notebook."""
+    try:
+        book = gradebook.find_notebook(notebook, assignment)
+        known = {cell.name: cell.checksum for cell in book.source_cells}
+    except MissingEntry:
+        known = {}
+    if known != instructor.checksums():
+        raise RuntimeError(
+            f"the source of {assignment} changed after it was released; "
+            f"run `python -m grading release {assignment}`, then grade again"
+        )
+
+
 class Transplant(NbGraderPreprocessor):
     """nbgrader's first step of autograding: see `transplant`."""
 
@@ -176,30 +202,14 @@ class Transplant(NbGraderPreprocessor):
         """Replace the submitted notebook by the one to be graded."""
         names = resources["nbgrader"]
         instructor = InstructorCopy(self._source(names), parent=self)
-        self._check_gradebook(instructor, names)
-        graded = transplant(instructor, nb)
-        refused = resources.get("grading")
-        if refused:
-            graded.metadata["grading"] = refused
-            reason = f"The submission could not be read: {refused['reason']}."
-            graded.cells.insert(0, new_markdown_cell(f"*Note of the grader.* {reason}"))
-        return graded, resources
+        with Gradebook(names["db_url"]) as gradebook:
+            check_gradebook(gradebook, names["assignment"], names["notebook"], instructor)
+        if "refused" in resources:
+            return refused(instructor, resources["refused"]), resources
+        return transplant(instructor, nb), resources
 
     def _source(self, names: dict) -> Path:
         # the converter that runs this knows the course's folders, also as the command line set them
         directory = self.parent.parent.coursedir
         folder = directory.format_path(directory.source_directory, ".", names["assignment"])
         return Path(folder) / f"{names['notebook']}.ipynb"
-
-    def _check_gradebook(self, instructor: InstructorCopy, names: dict) -> None:
-        with Gradebook(names["db_url"]) as gradebook:
-            try:
-                book = gradebook.find_notebook(names["notebook"], names["assignment"])
-                known = {cell.name: cell.checksum for cell in book.source_cells}
-            except MissingEntry:
-                known = {}
-        if known != instructor.checksums():
-            raise RuntimeError(
-                f"the source of {names['assignment']} changed after it was released; "
-                f"run `python -m grading release {names['assignment']}`, then grade again"
-            )

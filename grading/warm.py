@@ -1,7 +1,9 @@
 """The process from which kernels are forked: it has imported already what submissions import.
 
-`grading.kernels` starts it as ``python -P -m grading.warm FD`` and talks to it through the socket
-``FD``, a line of JSON each way. It ends when its grader ends, and takes its kernels with it.
+`grading.kernels` starts it as ``python -P -m grading.warm LISTENER OWNER``. It answers requests on
+the socket ``LISTENER``, a line of JSON each way. It ends when the other end of the
+socket ``OWNER`` is closed, as happens when its grader ends. With a connection end the kernels that
+it asked for.
 """
 
 import contextlib
@@ -10,10 +12,15 @@ import importlib
 import json
 import os
 import random
+import selectors
 import signal
 import socket
 import sys
 import traceback
+from pathlib import Path
+
+from grading.confine import wait_and_end_like, walk_in
+from grading.guard import Guard, GuardedKernel, Snapshot
 
 PRELOADED = (
     *("ipykernel.kernelapp", "matplotlib.pyplot", "torch", "deeplearn.data", "deeplearn.models"),
@@ -22,27 +29,57 @@ PRELOADED = (
 )
 
 
-def serve(channel: socket.socket) -> None:
-    """Answer requests until the grader hangs up."""
+def serve(listener: socket.socket, owner: socket.socket) -> None:
+    """Answer requests until the grader ends."""
     for name in PRELOADED:
         importlib.import_module(name)
+    snapshot = Snapshot()
     gc.collect()
     gc.freeze()  # else a kernel's first collection copies all that it shares with this process
-    kernels: set[int] = set()
-    try:
-        for line in channel.makefile("r", encoding="utf-8"):
-            request = json.loads(line)
-            if "poll" in request:
-                answer = {"exit_code": _poll(request["poll"], kernels)}
-            else:
-                answer = {"pid": _fork(channel, **request)}
-                kernels.add(answer["pid"])
-            with contextlib.suppress(BrokenPipeError):  # the grader ended; so does the loop
-                channel.sendall(json.dumps(answer).encode() + b"\n")
-    finally:
-        for pid in kernels:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(pid, signal.SIGKILL)
+    asked: dict[socket.socket, set[int]] = {}
+    with selectors.DefaultSelector() as selector:
+        selector.register(listener, selectors.EVENT_READ)
+        selector.register(owner, selectors.EVENT_READ)
+        while True:
+            for key, _ in selector.select():
+                if key.fileobj is owner:
+                    for kernels in asked.values():
+                        _end(kernels)
+                    return
+                if key.fileobj is listener:
+                    channel = listener.accept()[0]
+                    asked[channel] = set()
+                    selector.register(channel, selectors.EVENT_READ, channel.makefile("rb"))
+                elif not _answer(key.fileobj, key.data, asked[key.fileobj], snapshot):
+                    selector.unregister(key.fileobj)
+                    _end(asked.pop(key.fileobj))
+                    key.data.close()
+                    key.fileobj.close()
+
+
+def _answer(channel: socket.socket, requests, kernels: set[int], snapshot: Snapshot) -> bool:
+    """Answer one request; return whether there may be another one."""
+    with contextlib.suppress(ConnectionError):
+        line = requests.readline()
+        if not line:
+            return False
+        request = json.loads(line)
+        if "poll" in request:
+            answer = {"exit_code": _poll(request["poll"], kernels)}
+        else:
+            answer = _fork(snapshot, **request)
+            kernels.add(answer["group"])
+        channel.sendall(json.dumps(answer).encode() + b"\n")
+        return True
+    return False
+
+
+def _end(kernels: set[int]) -> None:
+    for pid in kernels:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(pid, 0)
 
 
 def _poll(pid: int, kernels: set[int]) -> int | None:
@@ -56,22 +93,60 @@ def _poll(pid: int, kernels: set[int]) -> int | None:
     return os.waitstatus_to_exitcode(status)
 
 
-def _fork(channel: socket.socket, arguments: list[str], folder: str, env: dict[str, str]) -> int:
-    """Start a kernel, in a process group of its own."""
-    pid = os.fork()
-    if pid == 0:
+def _fork(
+    snapshot: Snapshot,
+    arguments: list[str],
+    folder: str,
+    env: dict[str, str],
+    room: dict | None = None,
+    connection: dict | None = None,
+) -> dict:
+    """Start a kernel, in a process group of its own, and in a room if one is named.
+
+    Returns:
+        The process ``group`` to wait for, and the kernel's ``pid``; with ``error`` if it did not
+        get that far.
+    """
+    reader, writer = os.pipe()
+    group = os.fork()
+    if group == 0:
         try:
-            os.close(channel.fileno())  # close() would wait for the file made from it
             os.setsid()
-            _run_kernel(arguments, folder, env)
+            os.dup2(writer, 3)
+            os.closerange(4, os.sysconf("SC_OPEN_MAX"))  # other kernels' channels among them
+            _enter(room)
+            if connection is not None:
+                Path(folder, "kernel.json").write_text(json.dumps(connection), encoding="utf-8")
+            _run_kernel(arguments, folder, env, snapshot)
         except BaseException:
             traceback.print_exc()
         finally:
             os._exit(1)
-    return pid
+    os.close(writer)
+    with os.fdopen(reader, encoding="utf-8") as told:
+        answer = told.read()
+    return {"group": group, **json.loads(answer or '{"pid": 0, "error": "it ended at once"}')}
 
 
-def _run_kernel(arguments: list[str], folder: str, env: dict[str, str]) -> None:
+def _enter(room: dict | None) -> None:
+    """Walk into the room, if there is one, and tell the number of the process that did."""
+    with os.fdopen(3, "w", encoding="utf-8") as channel:
+        if room is None:
+            channel.write(json.dumps({"pid": os.getpid()}))
+            return
+        try:
+            inside = walk_in(**room)
+        except OSError as error:
+            channel.write(json.dumps({"pid": 0, "error": str(error)}))
+            raise
+        if inside:
+            channel.write(json.dumps({"pid": inside}))
+    if inside:
+        wait_and_end_like(inside)
+    os.setsid()
+
+
+def _run_kernel(arguments: list[str], folder: str, env: dict[str, str], snapshot: Snapshot) -> None:
     """Become what ``python -m ipykernel_launcher`` would be."""
     import matplotlib
     import numpy as np
@@ -86,8 +161,11 @@ def _run_kernel(arguments: list[str], folder: str, env: dict[str, str]) -> None:
     matplotlib.rcParams["backend"] = "module://matplotlib_inline.backend_inline"
     # the kernel ends with the process that it was forked from
     sys.argv = ["ipykernel_launcher", *arguments, f"--IPKernelApp.parent_handle={os.getppid()}"]
-    kernel = IPKernelApp.instance()
+    # what a student's files are named may not hide a module
+    sys.path[:] = [*(place for place in sys.path if place), ""]
+    kernel = IPKernelApp.instance(kernel_class=GuardedKernel)
     kernel.initialize()
+    kernel.kernel.guard = Guard(kernel.shell, snapshot)
     events = kernel.shell.events
 
     def seed(_) -> None:
@@ -104,5 +182,8 @@ def _run_kernel(arguments: list[str], folder: str, env: dict[str, str]) -> None:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with socket.socket(fileno=int(sys.argv[1])) as own_end:
-        serve(own_end)
+    with (
+        socket.socket(fileno=int(sys.argv[1])) as own_listener,
+        socket.socket(fileno=int(sys.argv[2])) as own_owner,
+    ):
+        serve(own_listener, own_owner)

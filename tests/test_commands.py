@@ -99,8 +99,10 @@ def test_clean_never_removes_the_data_of_a_class(tmp_path):
     assert run("make", "clean", cwd=tmp_path).returncode == 0
 
 
-def test_system_does_nothing_where_all_is_there():
-    result = run("sh", "tools/system.sh", CHROMIUM=sys.executable)
+def test_system_does_nothing_where_all_is_there(tmp_path):
+    program(tmp_path / "bwrap", "")
+    path = f"{tmp_path}:{os.defpath}"
+    result = run("sh", "tools/system.sh", CHROMIUM=sys.executable, PATH=path)
     assert result.returncode == 0
     assert "nothing to install" in result.stdout
 
@@ -110,7 +112,7 @@ def test_system_says_what_is_missing_to_an_ordinary_user(tmp_path):
     result = run("sh", "tools/system.sh", CHROMIUM="/no/chromium", PATH=f"{tmp_path}:{os.defpath}")
     assert result.returncode == 1
 
-    assert re.fullmatch(r"[^\n]*need Chromium: .*apt-get install chromium.*\n", result.stderr)
+    assert re.fullmatch(r"[^\n]*Missing: chromium.*apt-get install chromium.*\n", result.stderr)
 
 
 @pytest.mark.skipif(not Path("/etc/debian_version").exists(), reason="this is not Debian")
@@ -120,7 +122,21 @@ def test_system_installs_as_root_on_debian(tmp_path):
     result = run("sh", "tools/system.sh", CHROMIUM="/no/chromium", PATH=f"{tmp_path}:{os.defpath}")
     assert result.returncode == 0, result.stderr
     assert "apt-get installs chromium" in result.stdout
-    assert re.search(r"^apt-get update.*\napt-get install .*chromium$", result.stdout, re.MULTILINE)
+    assert re.search(r"^apt-get update.*\napt-get install .*chromium", result.stdout, re.MULTILINE)
+
+
+@pytest.mark.parametrize("missing", ["chromium", "bubblewrap"])
+def test_system_installs_only_what_is_missing(tmp_path, missing):
+    program(tmp_path / "id", "echo 0")
+    program(tmp_path / "apt-get", 'echo "apt-get $*"')
+    (tmp_path / "sh").symlink_to(shutil.which("sh"))
+    there = {"chromium": "bwrap", "bubblewrap": "chromium"}[missing]
+    program(tmp_path / there, "")
+    result = run("sh", "tools/system.sh", CHROMIUM="chromium", PATH=str(tmp_path))
+    if Path("/etc/debian_version").exists():
+        assert f" {missing}\n" in result.stdout.replace("  ", " ")
+    else:
+        assert missing in result.stderr
 
 
 def test_next_steps_name_the_book_as_a_browser_wants_it(tmp_path):

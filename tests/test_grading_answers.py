@@ -6,8 +6,8 @@ import nbformat
 import pytest
 
 from grading.answers import AnswerError, read_answer, read_answers, unmet
-from grading.grade import Result
 from grading.hand_in import points_of_tests, write_submission
+from grading.results import Result
 from tests.toy_course import MAX, ROOT, source_notebook
 
 HEADER = "what: abs\npoints: {test_double: 0}\nmessage: {test_double: [sign, value]}"

@@ -14,8 +14,8 @@ from grading.__main__ import main
 from grading.answers import AnswerError
 from grading.audit import Graded, judge
 from grading.course import Course
-from grading.grade import Result
 from grading.leaks import leaks, secret_lines
+from grading.results import Result
 from grading.sample import find_answers
 from tests.toy_course import RIGHT_DOUBLE, ROOT, WRONG_DOUBLE, make_course, write_answer
 
@@ -59,7 +59,7 @@ def test_audit_that_finds_something(toy, capsys):
     text = text.replace("{test_double: 0}", "{test_double: 0, test_halve: 1}")
     (wrong / "sign.md").write_text(text.replace("[absolute value]", "[absolute, ReLU]"))
     assert main(["--course", str(toy), "audit", "--json"]) == 1
-    found = json.loads(capsys.readouterr().out)["audits"][0]
+    found = json.loads(capsys.readouterr().out)["results"][0]
     double = found["questions"][0]
     assert (double["right"], double["wrong"], double["message"]) == ([1, 1], [1, 1], [0, 1])
     assert [miss.partition(": ")[2] for miss in found["misses"]] == [

@@ -8,17 +8,19 @@ from pathlib import Path
 
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
+from traitlets.config import Config
 
 from grading.execute import ExecuteSubmission
-from grading.kernels import WARM, WarmKernelManager, WarmProcess
+from grading.kernels import ADDRESS, WARM, WarmProcess, name_kernelspec
+
+name_kernelspec()
 
 
-def run(*cells, **settings):
+def run(*cells, isolate=True, **settings):
     """Run cells in a forked kernel; return what they print, and the notebook's ending."""
     nb = new_notebook(cells=[new_code_cell(cell) for cell in cells])
-    step = ExecuteSubmission(
-        kernel_manager_class=WarmKernelManager, kernel_name="python3", **settings
-    )
+    config = Config(SandboxProvisioner={"isolate": isolate})
+    step = ExecuteSubmission(kernel_name="sandbox", config=config, **settings)
     nb, _ = step.preprocess(nb, {"metadata": {"path": str(Path.cwd())}})
     texts = [
         "".join(o.get("text", "") or o.get("evalue", "") for o in cell.outputs) for cell in nb.cells
@@ -71,7 +73,9 @@ def test_environment_and_folder_are_those_of_the_grader(tmp_path, monkeypatch):
     monkeypatch.setenv("SEEN", "yes")
     monkeypatch.chdir(tmp_path)
     texts, _ = run(
-        "import os; print(os.environ['SEEN'], os.getcwd())", "import sys; print(sys.path)"
+        "import os; print(os.environ['SEEN'], os.getcwd())",
+        "import sys; print(sys.path)",
+        isolate=False,
     )
     assert texts[0] == f"yes {tmp_path}\n"
     assert str(Path(__file__).parent) not in texts[1]
@@ -114,7 +118,8 @@ def test_a_process_that_a_submission_leaves_does_not_hold_up_the_next():
     assert time.monotonic() - start < 18
 
 
-def test_nothing_is_left_when_the_grader_ends():
+def test_nothing_is_left_when_the_grader_ends(monkeypatch):
+    monkeypatch.delenv(ADDRESS, raising=False)
     warm = WarmProcess()
     loop = ["-c", "IPKernelApp.exec_lines=['pass']"]
     kernel = warm.ask(arguments=loop, folder="/", env=dict(os.environ))["pid"]

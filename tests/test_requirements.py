@@ -117,7 +117,7 @@ def test_every_pin_installs_on_the_oldest_python():
 
 def test_imports_are_asked_for():
     assert third_party("deeplearn") <= names(*RUNTIME)
-    assert third_party("grading") <= names(*RUNTIME, *EXTRAS["grading"])
+    assert third_party("grading") <= names(*RUNTIME, *EXTRAS["grading"], *EXTRAS["cluster"])
     assert third_party("book") <= names(*RUNTIME, *EXTRAS["book"])
     assert third_party("tests") <= names(*ASKED)
     assert third_party("tools") <= names(*ASKED)

@@ -17,8 +17,8 @@ Work in JupyterLab:   .venv/bin/jupyter lab     (chapters in notebooks/)
 Next, if you …
   read or study:      open the book, start with a chapter; then copy an assignment from release/
                       to a folder of your own, and solve it there
-  teach:              hand out the folders in release/, put what comes back at
-                      submitted/<student>/<assignment>/<assignment>.ipynb, then: make grade
+  teach:              hand out what is in release/, take in what comes back with
+                      .venv/bin/grading collect PATH, then: make grade
   change the course:  read CONTRIBUTING.md, then: make test"""
 
 

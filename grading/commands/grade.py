@@ -1,0 +1,100 @@
+"""`grade`: grade a class."""
+
+import argparse
+import os
+from collections.abc import Iterator
+from dataclasses import asdict
+
+from grading.commands import Answer
+from grading.course import Course
+from grading.grade import grade, nothing_submitted
+from grading.report import moved_table, table
+from grading.results import Result, plain_line
+
+HELP = "grade what is in submitted/, and print who lost points where, and why"
+DESCRIPTION = """\
+Grades each submission that is new or changed, and prints a table: student, score, status, reasons.
+
+Submissions run side by side, each in isolation: no network, no other submission, nothing of the
+course, with limits that nbgrader_config.py sets. Where this machine cannot isolate, nothing is
+graded: `python -m grading doctor` says what is missing, and --no-sandbox goes on without.
+
+Every submission ends with a score and one of these:
+  graded                 all was run and scored
+  needs manual grading   the rest is scored; a written answer waits for you, in formgrader
+  timed out              it ran too long; what was earned before counts
+  out of memory          it needed more than it may; what was earned before counts
+  crashed                its kernel died; what was earned before counts
+  refused                it could not be read; the reason says why
+  failed                 grading itself went wrong; it is tried again the next time
+
+Stop it whenever you like: started again, it goes on where it was. Points given by hand stay.
+
+  python -m grading grade digits_0_to_4 --jobs 4
+  python -m grading grade digits_0_to_4 --student ada --force
+  python -m grading grade --diff            after a test was mended: whose score moved, and why"""
+
+
+def positive(text: str) -> int:
+    """A number from 1 up."""
+    number = int(text) if text.isdecimal() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1 up, got {text!r}")
+    return number
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What to grade, and how."""
+    parser.add_argument("assignment", nargs="*", help="default: all that something is handed in to")
+    parser.add_argument(
+        "--student", action="append", default=[], metavar="NAME", help="only this one; repeatable"
+    )
+    parser.add_argument("--force", action="store_true", help="also what is up to date")
+    parser.add_argument(
+        "--jobs", type=positive, metavar="N", default=os.cpu_count(), help="processes (all cores)"
+    )
+    parser.add_argument("--diff", action="store_true", help="say whose score moved, and why")
+    parser.add_argument(
+        "--no-sandbox",
+        action="store_true",
+        help="run submissions with your own rights: only what you would run yourself",
+    )
+    parser.add_argument(
+        "--scheduler", default="", metavar="ADDRESS", help="let a Dask cluster do it: tcp://…:8786"
+    )
+
+
+def run(course: Course, options: argparse.Namespace) -> Iterator[Answer]:
+    """Grade what was submitted, with a table for each assignment."""
+    assignments = course.choose(options.assignment)
+    submitted = [assignment for assignment in assignments if course.students(assignment)]
+    for path in course.misplaced():
+        yield Answer(
+            f"not graded: {plain_line(path)}; "
+            "move it to submitted/<student>/<assignment>/<assignment>.ipynb",
+            {"not graded": path},
+        )
+    if not submitted:
+        yield Answer(nothing_submitted(course, assignments), {"assignments": assignments})
+    for assignment in submitted:
+        moved: dict[str, list[str]] = {}
+        results = grade(
+            course,
+            assignment,
+            students=options.student,
+            force=options.force,
+            jobs=options.jobs,
+            sandbox=False if options.no_sandbox else None,
+            scheduler=options.scheduler,
+            progress=not options.json,
+            moved=moved,
+        )
+        text = f"\n{assignment}\n{table(results)}"
+        if options.diff:
+            text += f"\n\n{moved_table(moved)}"
+        yield Answer(text, _data(assignment, results, moved if options.diff else None))
+
+
+def _data(assignment: str, results: list[Result], moved: dict | None) -> dict:
+    data = {"assignment": assignment, "submissions": [asdict(result) for result in results]}
+    return data if moved is None else {**data, "moved": moved}

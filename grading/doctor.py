@@ -1,0 +1,128 @@
+"""What this machine can do for grading: found out by trying."""
+
+import importlib.util
+import json
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from nbformat.v4 import new_code_cell, new_notebook
+
+from grading.execute import ExecuteSubmission
+from grading.groups import ControlGroups
+from grading.kernels import name_kernelspec
+from grading.room import CURE, MEBIBYTE, obstacle
+
+PROBE = """\
+import json, os, pathlib, socket
+def can(function):
+    try:
+        function()
+    except OSError:
+        return False
+    return True
+print(json.dumps({
+    "network": can(lambda: socket.create_connection(("192.0.2.1", 9), 0.2)),
+    "files": [path for path in %s if os.path.exists(path)],
+    "processes": sum(name.isdigit() for name in os.listdir("/proc")),
+    "user": os.getuid(),
+    "rights": pathlib.Path("/proc/self/status").read_text().split("CapBnd:")[1].split()[0],
+    "system": can(lambda: pathlib.Path("/usr/trial").write_text("x")),
+}))"""
+
+
+@dataclass
+class Finding:
+    """One thing that grading needs or can use.
+
+    Attributes:
+        what: what was looked at.
+        good: whether it is as it should be.
+        found: in words.
+        cure: what to do if it is not.
+        needed: whether grading in isolation does not go without it.
+    """
+
+    what: str
+    good: bool
+    found: str
+    cure: str = ""
+    needed: bool = True
+
+
+def examine() -> Iterator[Finding]:
+    """Look at each thing in turn."""
+    yield Finding("system", True, f"{platform.system()} {platform.release()}")
+    yield Finding("cores", True, f"{os.cpu_count()}: as many submissions run at a time")
+    yield _bubblewrap()
+    problem = obstacle()
+    yield Finding("isolation", not problem, problem or "namespaces can be made", CURE)
+    if not problem:
+        yield from _inside()
+        yield _groups()
+    yield Finding(
+        "nbgrader's gradebook",
+        bool(shutil.which("alembic")),
+        shutil.which("alembic") or "the program alembic is not found",
+        "put the environment's bin folder on the PATH",
+    )
+    yield _package("distributed", "many machines (--scheduler)", "pip install 'dask[distributed]'")
+    yield _package("psycopg", "a gradebook on PostgreSQL", "pip install 'psycopg[binary]'")
+
+
+def _bubblewrap() -> Finding:
+    path = shutil.which("bwrap")
+    cure = "install it (Debian: sudo apt-get install bubblewrap)"
+    if not path:
+        return Finding("bubblewrap", False, "not found", cure)
+    version = subprocess.run([path, "--version"], capture_output=True, text=True).stdout.strip()
+    return Finding("bubblewrap", True, f"{version}, {path}")
+
+
+def _inside() -> Iterator[Finding]:
+    """Start a kernel in a room, and ask it what it can reach."""
+    name_kernelspec()
+    paths = [
+        str(Path.home()),
+        str(Path.cwd() / "nbgrader_config.py"),
+        "/etc/shadow",
+        "/home",
+        "/var",
+    ]
+    nb = new_notebook(cells=[new_code_cell(PROBE % json.dumps(paths))])
+    step = ExecuteSubmission(kernel_name="sandbox", shutdown_kernel="immediate")
+    nb, _ = step.preprocess(nb, {"metadata": {"path": ""}})
+    said = "".join(output.get("text", "") for output in nb.cells[0].outputs)
+    if not said:
+        yield Finding("a kernel in isolation", False, str(nb.cells[0].outputs)[:300], CURE)
+        return
+    seen = json.loads(said)
+    yield Finding("inside: no network", not seen["network"], f"reachable: {seen['network']}")
+    files = ", ".join(seen["files"]) or "none"
+    yield Finding("inside: none of your files", not seen["files"], f"visible: {files}")
+    others = seen["processes"] <= 3
+    yield Finding("inside: no other process", others, f"{seen['processes']} visible, its own")
+    powerless = int(seen["rights"], 16) == 0 and seen["user"] != 0
+    yield Finding("inside: no rights", powerless, f"user {seen['user']}, rights {seen['rights']}")
+    yield Finding("inside: read-only system", not seen["system"], f"writable: {seen['system']}")
+
+
+def _groups() -> Finding:
+    groups = ControlGroups(memory=64 * MEBIBYTE, pids=8)
+    groups.remove()
+    missing = {"memory", "pids"} - groups.holds
+    found = f"limit {' and '.join(sorted(groups.holds)) or 'nothing'}"
+    cure = (
+        f"{' and '.join(sorted(missing))} then limit each process, not all together; "
+        "run as root, or in a group that systemd delegates (systemd-run --user -p Delegate=yes)"
+    )
+    return Finding("control groups", not missing, found, cure, needed=False)
+
+
+def _package(name: str, what: str, cure: str) -> Finding:
+    there = importlib.util.find_spec(name) is not None
+    return Finding(what, there, f"{name} is {'' if there else 'not '}installed", cure, needed=False)

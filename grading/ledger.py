@@ -1,0 +1,163 @@
+"""What is written down about each submission: by nbgrader in its gradebook, and here beside it."""
+
+import json
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+
+from nbgrader.api import Assignment, MissingEntry, Student, SubmittedAssignment
+from nbgrader.converters import Autograde
+
+from grading.course import Course, write_atomically
+from grading.intake import Submission
+from grading.results import Result
+from grading.task import Outcome
+
+# What nbgrader does after running a notebook. Before that, workers have done their part.
+SAVE = [
+    "nbgrader.preprocessors.SaveAutoGrades",
+    "nbgrader.preprocessors.AssignLatePenalties",
+    "nbgrader.preprocessors.CheckCellMetadata",
+]
+
+
+class Ledger:
+    """The results of one assignment, each with the key of what it was made from.
+
+    A result is written last, when the graded notebook and the gradebook are complete, and removed
+    first, before they change. So what is there is whole, wherever the grader was stopped.
+
+    Args:
+        course: the course.
+        assignment: the assignment.
+    """
+
+    def __init__(self, course: Course, assignment: str):
+        self.course, self.assignment = course, assignment
+        self.folder = course.work / "results" / assignment
+
+    def read(self, student: str) -> tuple[str, Result | None]:
+        """The key of a student's last result, and the result; or ``("", None)``."""
+        try:
+            known = json.loads((self.folder / f"{student}.json").read_text(encoding="utf-8"))
+            return known["key"], Result(**known["result"])
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            return "", None
+
+    def write(self, student: str, key: str, found: Result) -> None:
+        """Write a result down, with the key of what it was made from."""
+        content = json.dumps({"key": key, "result": asdict(found)}).encode()
+        write_atomically(self.folder / f"{student}.json", content)
+
+    def record(self, student: str, key: str, submission: Submission, outcome: Outcome) -> Result:
+        """Enter an outcome: graded notebook, gradebook, result; in this order."""
+        found = Result(
+            *(self.assignment, student, outcome.status, outcome.reason),
+            points=outcome.points,
+            messages=outcome.messages,
+        )
+        (self.folder / f"{student}.json").unlink(missing_ok=True)
+        if outcome.notebooks:
+            self._enter(student, submission, outcome)
+        else:
+            key = ""  # grading failed: it is tried again each time
+            with self.course.gradebook() as gradebook:
+                gradebook.update_or_create_student(student)
+                gradebook.update_or_create_submission(self.assignment, student)
+        self.write(student, key, found)
+        return found
+
+    def _enter(self, student: str, submission: Submission, outcome: Outcome) -> None:
+        """Let nbgrader take the executed notebooks as if it had executed them."""
+        staged = self.course.work / "staged"
+        folder = staged / student / self.assignment
+        shutil.rmtree(folder, ignore_errors=True)
+        files = dict(submission.files)
+        files |= {f"{name}.ipynb": text.encode() for name, text in outcome.notebooks.items()}
+        for name, content in files.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        traits = {"sanitize_preprocessors": [], "autograde_preprocessors": SAVE}
+        self.course.run(
+            *(Autograde, self.assignment, student),
+            traits=traits,
+            submitted_directory=str(staged.relative_to(self.course.root)),
+        )
+        shutil.rmtree(staged / student)
+
+    def is_whole(self, student: str) -> bool:
+        """Whether a student's graded notebooks are there."""
+        folder = self.course.folder("autograded", self.assignment, student)
+        return all(
+            (folder / f"{name}.ipynb").is_file() for name in self.course.notebooks(self.assignment)
+        )
+
+    def results(self, students: list[str]) -> list[Result]:
+        """The results of students who have one, with the scores that the gradebook holds now."""
+        with self.course.gradebook() as gradebook:
+            try:
+                highest = gradebook.find_assignment(self.assignment).max_score
+            except MissingEntry:
+                return []
+            known = scores(gradebook, self.assignment)
+        found = []
+        for student in students:
+            result = self.read(student)[1]
+            if result is None:
+                continue
+            result.max_score = highest
+            if student in known and result.status != "failed":
+                result.score, result.needs_manual = known[student]
+            found.append(result)
+        return found
+
+
+def scores(gradebook, assignment: str) -> dict[str, tuple[float, bool]]:
+    """Each student's score, and whether a written answer waits for a person."""
+    rows = (
+        gradebook.db.query(
+            Student.id, SubmittedAssignment.score, SubmittedAssignment.needs_manual_grade
+        )
+        .join(SubmittedAssignment, SubmittedAssignment.student_id == Student.id)
+        .join(Assignment, SubmittedAssignment.assignment_id == Assignment.id)
+        .filter(Assignment.name == assignment)
+    )
+    return {student: (score, bool(waits)) for student, score, waits in rows}
+
+
+def changes(before: Result, after: Result) -> list[str]:
+    """Why a score moved: one line for each check whose points differ.
+
+    >>> changes(Result("a", "ada", points={"t": 2}), Result("a", "ada", messages={"t": "f(0)"},
+    ...         points={"t": 0}))
+    ['t: 2 → 0 points (f(0))']
+    """
+    lines = []
+    if before.status != after.status:
+        lines.append(f"{before.status} → {after.status} {after.reason}".rstrip())
+    for name in dict.fromkeys([*before.points, *after.points]):
+        old, new = before.points.get(name), after.points.get(name)
+        if old == new:
+            continue
+        said = after.messages.get(name) or before.messages.get(name) or ""
+        moved = f"{_number(old)} → {_number(new)} points"
+        lines.append(f"{name}: {moved} ({' '.join(said.split())})" if said else f"{name}: {moved}")
+    return lines
+
+
+def _number(points: float | None) -> str:
+    return "no" if points is None else f"{points:g}"
+
+
+def package_files(folder: Path) -> dict[str, bytes]:
+    """All files below a folder but notebooks, by path."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.suffix != ".ipynb" and not _hidden(path.relative_to(folder))
+    }
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith((".", "__pycache__")) for part in path.parts)

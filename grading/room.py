@@ -1,0 +1,195 @@
+"""A room for one kernel: namespaces that bubblewrap makes, with limits on memory and processes.
+
+Inside there is a read-only system with Python and `deeplearn`, the submission's data files, and
+empty folders that are gone with the room. There is no network, no other process, and nothing of the
+course.
+"""
+
+import functools
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import platformdirs
+
+from grading.groups import ControlGroups
+
+WORK = "/submission"  # where the notebook runs
+SOCKETS = "/run/kernel"
+CURE = "or grade without isolation, with your rights, what you would run yourself: --no-sandbox"
+SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
+SETTINGS = ("/etc/ld.so.cache", "/etc/alternatives", "/etc/fonts", "/etc/localtime", "/etc/ssl")
+MEBIBYTE = 2**20
+
+
+class NoRoom(Exception):
+    """This machine does not isolate; the message says what is missing, and the way out."""
+
+
+@functools.cache
+def obstacle() -> str:
+    """What keeps this machine from isolating, with the cure; empty if nothing does."""
+    if sys.platform != "linux":
+        return (
+            f"submissions are isolated on Linux alone, not on {sys.platform}: use a virtual machine"
+        )
+    if not shutil.which("bwrap"):
+        return "bubblewrap is missing: install it (Debian: sudo apt-get install bubblewrap)"
+    if not hasattr(os, "pidfd_open"):
+        return "Linux 5.8 or newer is needed"
+    try:
+        with Room(memory=256, processes=16, disk=1):
+            return ""
+    except NoRoom as error:
+        return str(error)
+
+
+def check_isolation() -> None:
+    """Raise `NoRoom` where this machine does not isolate."""
+    found = obstacle()
+    if found:
+        raise NoRoom(f"submissions cannot be isolated here: {found}; {CURE}")
+
+
+class Room:
+    """Namespaces and control groups, held open until `close`; or until this process ends.
+
+    Args:
+        folder: its files, but for notebooks, are readable at ``/submission``.
+        memory: the limit for all processes together, in MiB.
+        processes: the limit for processes and threads together.
+        disk: the limit for what is written, MiB: at ``/submission``, ``/tmp``, ``/dev/shm`` each.
+        readable: further folders that are readable where they are.
+
+    Attributes:
+        pid: the room's first process, as it is known outside.
+        sockets: a path by which the folder ``/run/kernel`` inside is reached from outside.
+
+    Raises:
+        NoRoom: if bubblewrap fails, with its words.
+    """
+
+    def __init__(
+        self,
+        folder: Path | None = None,
+        *,
+        memory: int,
+        processes: int,
+        disk: int,
+        readable: Iterable[Path] = (),
+    ):
+        self.groups = ControlGroups(memory=memory * MEBIBYTE, pids=processes)
+        reader, writer = os.pipe()
+        command = _command(_mounts(folder, readable), disk, writer)
+        pipe = subprocess.PIPE
+        try:
+            with os.fdopen(writer, "wb") as info:
+                self._process = subprocess.Popen(
+                    command, stdin=pipe, stdout=pipe, stderr=pipe, pass_fds=[info.fileno()]
+                )
+            with os.fdopen(reader, "rb") as info:
+                ready, told = self._process.stdout.readline(), info.read()
+        except OSError:
+            self.groups.remove()
+            raise
+        if not ready:
+            said = self._process.stderr.read().decode(errors="replace").strip()
+            self._end()
+            raise NoRoom(f"bubblewrap failed ({said}); allow users namespaces: user_namespaces(7)")
+        self.pid = json.loads(told)["child-pid"]
+        self._link = tempfile.TemporaryDirectory(prefix="room-")
+        self.sockets = Path(
+            self._link.name, "k"
+        )  # a short path: those of sockets end at 107 letters
+        self.sockets.symlink_to(Path("/proc", str(self.pid), "root", SOCKETS[1:]))
+
+    @property
+    def user(self) -> int | None:
+        """Who runs in the room, where this process is root: a user that nobody else is."""
+        return 2**20 + self.pid if os.geteuid() == 0 else None
+
+    def close(self) -> None:
+        """End all that runs in the room."""
+        self._end()
+        self._link.cleanup()
+
+    def _end(self) -> None:
+        self._process.kill()
+        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+            stream.close()  # the room's first process reads stdin to its end
+        self._process.wait()
+        self.groups.remove()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+def _command(mounts: list[str], disk: int, info: int) -> list[str]:
+    user = [] if os.geteuid() == 0 else ["--unshare-user"]
+    space = ["--perms", "1777", "--size", str(disk * MEBIBYTE), "--tmpfs"]
+    return [
+        *("bwrap", *user, "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"),
+        *("--unshare-cgroup-try", "--new-session", "--clearenv", "--hostname", "room"),
+        *("--proc", "/proc", "--dev", "/dev", *space, "/dev/shm", "--remount-ro", "/dev"),
+        *(*space, "/tmp", *space, WORK),
+        *("--perms", "1777", "--size", str(MEBIBYTE), "--tmpfs", SOCKETS),
+        *mounts,
+        *("--remount-ro", "/", "--chdir", "/", "--info-fd", str(info), "--as-pid-1"),
+        # says that the room is ready, and holds it open until the grader closes the pipe or ends
+        *("/bin/sh", "-c", "echo; exec /bin/cat"),
+    ]
+
+
+def _mounts(folder: Path | None, readable: Iterable[Path]) -> list[str]:
+    """What is readable in the room, as arguments of bubblewrap."""
+    arguments = []
+    for name in SYSTEM:
+        if Path(name).is_symlink():
+            arguments += ["--symlink", str(Path(name).readlink()), name]
+        elif Path(name).is_dir():
+            arguments += ["--ro-bind", name, name]
+    for name in SETTINGS:
+        arguments += ["--ro-bind-try", name, name]
+    parents: dict[str, None] = {}
+    binds = []
+    for path in [*_python(), *readable]:
+        real = path.resolve()
+        if not real.is_dir() or real.is_relative_to("/usr"):
+            continue
+        for place in dict.fromkeys([path.absolute(), real]):
+            parents |= dict.fromkeys(str(parent) for parent in list(place.parents)[-2::-1])
+            binds += ["--ro-bind", str(real), str(place)]
+    for parent in parents:
+        if parent not in {"/tmp", "/run", "/usr"}:
+            arguments += ["--perms", "0755", "--dir", parent]
+    for path in sorted(folder.iterdir()) if folder else []:
+        if path.suffix != ".ipynb" and not path.is_symlink():
+            binds += ["--ro-bind", str(path), f"{WORK}/{path.name}"]
+    return arguments + binds
+
+
+@functools.cache
+def _python() -> list[Path]:
+    """The folders of this Python, its packages, and `deeplearn`."""
+    spec = importlib.util.find_spec("deeplearn")
+    found = [Path(sys.prefix), Path(sys.base_prefix)]
+    return found + ([Path(spec.origin).parent] if spec and spec.origin else [])
+
+
+def data_set() -> tuple[str, list[Path]]:
+    """What ``DEEPLEARN_DATA`` is in a room, where nothing can be downloaded, and its folder."""
+    wanted = os.environ.get("DEEPLEARN_DATA", "")
+    cache = platformdirs.user_cache_path("training-deep-networks") / "mnist"
+    folder = Path(wanted).expanduser() if wanted else cache
+    if wanted != "digits" and any(folder.glob("*-ubyte*")):
+        return str(folder.absolute()), [folder]
+    return wanted or "digits", []

@@ -1,0 +1,136 @@
+"""The processes that grade: on this machine, or on those of a Dask cluster."""
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import get_context, parent_process
+
+from grading.course import CourseError
+from grading.kernels import WARM
+
+
+def end_with_parent() -> None:
+    """End this process as soon as the one that started it ends, in whatever way that happens."""
+
+    def watch() -> None:
+        parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+AHEAD = 2  # tasks that wait for each process, so that none is idle
+
+
+@contextmanager
+def local(jobs: int) -> Iterator[tuple[Executor, int]]:
+    """Processes of this machine, each a copy of one that has imported what grading needs.
+
+    Args:
+        jobs: how many.
+
+    Yields:
+        An executor, and how many tasks it is given at a time.
+    """
+    WARM.share()
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["grading.task"])
+    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=end_with_parent)
+    try:
+        yield pool, jobs * AHEAD
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def cluster(scheduler: str) -> Iterator[tuple[Executor, int]]:
+    """The workers of a Dask cluster.
+
+    Args:
+        scheduler: its address, such as ``tcp://10.0.0.1:8786``.
+
+    Yields:
+        An executor, and how many tasks it is given at a time.
+
+    Raises:
+        CourseError: if Dask is not installed, or the scheduler does not answer.
+    """
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise CourseError(
+            "--scheduler needs Dask, which is not installed: pip install 'dask[distributed]'"
+        ) from error
+    try:
+        client = Client(scheduler, timeout=10)
+    except (OSError, ValueError) as error:
+        raise CourseError(
+            f"--scheduler {scheduler}: no scheduler answers there ({error}); start one with "
+            "`dask scheduler`, and use the address that it prints"
+        ) from error
+    with client:
+        threads = sum(client.nthreads().values())
+        if not threads:
+            raise CourseError(
+                f"--scheduler {scheduler} has no worker; start some: `dask worker {scheduler}`"
+            )
+        yield client.get_executor(retries=1, pure=False), threads * AHEAD
+
+
+def run_all(
+    open_pool: Callable, tasks: Iterable[tuple[str, tuple]], function: Callable
+) -> Iterator[tuple[str, object]]:
+    """Run tasks side by side, a few more at a time than there are processes.
+
+    A process that is killed takes those beside it down. They are run again, one at a time; the one
+    that brings its process down again is given up.
+
+    Args:
+        open_pool: makes a context manager that gives an executor, and how many tasks it takes.
+        tasks: name and arguments of each; taken as they are needed.
+        function: what to run.
+
+    Yields:
+        The name of each task with its result, in the order in which they end; or with the
+        exception that it raised.
+    """
+    interrupted: list[tuple[str, tuple]] = []
+    waiting = iter(tasks)
+    broken = True
+    while broken:
+        with open_pool() as (pool, width):
+            broken = yield from _run(pool, width, waiting, function, interrupted)
+    for name, arguments in interrupted:
+        with open_pool() as (pool, _):
+            yield name, _result(pool.submit(function, *arguments))
+
+
+def _run(pool, width, waiting, function, interrupted) -> Iterator[tuple[str, object]]:
+    """Run tasks until there is none left, or the pool breaks; return whether it did."""
+    running: dict[Future, tuple[str, tuple]] = {}
+    while True:
+        while len(running) < width and (task := next(waiting, None)):
+            try:
+                running[pool.submit(function, *task[1])] = task
+            except BrokenProcessPool:
+                interrupted += [task, *running.values()]
+                return True
+        if not running:
+            return False
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            task = running.pop(future)
+            result = _result(future)
+            if isinstance(result, BrokenProcessPool):
+                interrupted += [task, *running.values()]
+                return True
+            yield task[0], result
+
+
+def _result(future: Future) -> object:
+    try:
+        return future.result()
+    except Exception as error:
+        return error
