@@ -56,7 +56,9 @@ def walk_in(pid: int, groups: list[str], limits: dict[str, int], user: int | Non
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     for name, limit in limits.items():
         limit += _data_size() if name == "memory" else 0
-        resource.setrlimit(LIMITS[name], (limit, limit))
+        # at the first limit of time a signal says why; at the second there is no more to say
+        last = limit + 2 if name == "cpu_time" else limit
+        resource.setrlimit(LIMITS[name], (limit, last))
     for capability in range(HIGHEST_CAPABILITY + 1):
         libc.prctl(CAPBSET_DROP, capability, 0, 0, 0)  # fails for numbers that this Linux lacks
     if user is not None:

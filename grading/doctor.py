@@ -6,6 +6,7 @@ import os
 import platform
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,7 @@ def can(function):
     return True
 print(json.dumps({
     "network": can(lambda: socket.create_connection(("192.0.2.1", 9), 0.2)),
-    "files": [path for path in %s if os.path.exists(path)],
+    "files": [p for p in %s if os.path.isfile(p) or os.path.isdir(p) and os.listdir(p)],
     "processes": sum(name.isdigit() for name in os.listdir("/proc")),
     "user": os.getuid(),
     "rights": pathlib.Path("/proc/self/status").read_text().split("CapBnd:")[1].split()[0],
@@ -64,12 +65,11 @@ def examine() -> Iterator[Finding]:
     if not problem:
         yield from _inside()
         yield _groups()
-    yield Finding(
-        "nbgrader's gradebook",
-        bool(shutil.which("alembic")),
-        shutil.which("alembic") or "the program alembic is not found",
-        "put the environment's bin folder on the PATH",
-    )
+    places = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    alembic = shutil.which("alembic", path=places)
+    found = alembic or "alembic, which makes it, is not found"
+    cure = "install it: pip install alembic"
+    yield Finding("nbgrader's gradebook", bool(alembic), found, cure)
     yield _package("distributed", "many machines (--scheduler)", "pip install 'dask[distributed]'")
     yield _package("psycopg", "a gradebook on PostgreSQL", "pip install 'psycopg[binary]'")
 
@@ -86,13 +86,8 @@ def _bubblewrap() -> Finding:
 def _inside() -> Iterator[Finding]:
     """Start a kernel in a room, and ask it what it can reach."""
     name_kernelspec()
-    paths = [
-        str(Path.home()),
-        str(Path.cwd() / "nbgrader_config.py"),
-        "/etc/shadow",
-        "/home",
-        "/var",
-    ]
+    settings = Path.cwd() / "nbgrader_config.py"
+    paths = [str(Path.home() / ".profile"), str(settings), "/etc/shadow", "/home", "/var"]
     nb = new_notebook(cells=[new_code_cell(PROBE % json.dumps(paths))])
     step = ExecuteSubmission(kernel_name="sandbox", shutdown_kernel="immediate")
     nb, _ = step.preprocess(nb, {"metadata": {"path": ""}})

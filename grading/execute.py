@@ -87,6 +87,9 @@ class ExecuteSubmission(Execute):
             self._gone = True
             reason = f"{name} was still running after {seconds} s and did not let itself stop"
             self._end(cell, "timed out", "CellTimeoutError", reason)
+        if any(output.get("ename") == "OutputLimit" for output in cell.get("outputs", [])):
+            # the interruption is the grader's, and says nothing to the student
+            cell.outputs = [o for o in cell.outputs if o.get("ename") != "KeyboardInterrupt"]
         for output in cell.get("outputs", []):
             if output.get("ename") == "CellTimeoutError":
                 reason = f"{name} was still running after {seconds} s"
@@ -154,6 +157,8 @@ def _keep_warnings(cell: NotebookNode) -> None:
 
 
 def _fail_if_not_run(cell: NotebookNode, reason: str) -> None:
+    if not cell.source.strip():
+        return  # there was nothing to run
     if is_grade(cell) and cell.execution_count is None and not has_failed(cell):
         cell.outputs.append(_error("NotRun", f"this cell did not run: {reason}"))
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+from nbformat import NotebookNode
+from nbgrader.utils import is_grade, is_solution
 from traitlets.config import Config
 
 from grading.commands import Answer
@@ -51,7 +53,15 @@ def run(_, options: argparse.Namespace) -> Iterator[Answer]:
     key = hashlib.sha256(given).hexdigest()
     package = Package(key, {path.stem: given}, {}, settings, released=True)
     found = run_submission(package, Submission({path.stem: content}))
+    for name in _hidden(read_submission(decode(given))):
+        found.points.pop(name)
     yield Answer(_text(path, released, found), _data(path, released, found), _passed(found))
+
+
+def _hidden(nb: NotebookNode) -> list[str]:
+    """The tests of which a student sees nothing."""
+    tests = [cell for cell in nb.cells if is_grade(cell) and not is_solution(cell)]
+    return [cell.metadata.nbgrader.grade_id for cell in tests if not cell.source.strip()]
 
 
 def _course(root: Path, path: Path) -> tuple[Config, Path | None]:

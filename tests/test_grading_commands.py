@@ -1,0 +1,193 @@
+"""The commands around grading: doctor, check, feedback, the zip of a release, whose score moved."""
+
+import json
+import zipfile
+
+import nbformat
+import pytest
+from traitlets.config import Config
+
+import grading.room
+from grading.__main__ import main
+from grading.course import Course
+from grading.execute import ExecuteSubmission
+from grading.grade import grade
+from grading.release import release
+from tests.toy_course import (
+    WRONG_DOUBLE,
+    Submission,
+    hand_in,
+    make_course,
+    source_notebook,
+)
+
+pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")
+
+
+@pytest.fixture
+def course(tmp_path):
+    course = Course(make_course(tmp_path / "course"))
+    release(course, "toy")
+    return course
+
+
+@pytest.fixture
+def released(course):
+    return json.loads((course.root / "release/toy/toy.ipynb").read_text(encoding="utf-8"))
+
+
+def test_a_release_comes_as_a_zip_too(course, capsys):
+    assert main(["--course", str(course.root), "release"]) == 0
+    assert "release/toy.zip" in capsys.readouterr().out
+    path = course.root / "release" / "toy.zip"
+    with zipfile.ZipFile(path) as archive:
+        assert archive.namelist() == ["toy/toy.ipynb"]
+        assert archive.read("toy/toy.ipynb") == (path.parent / "toy/toy.ipynb").read_bytes()
+    before = path.stat().st_mtime_ns
+    assert main(["--course", str(course.root), "release"]) == 0
+    assert path.stat().st_mtime_ns == before
+
+
+def test_whose_score_moved_and_why(course, released, capsys):
+    for name in ("ada", "bob"):
+        hand_in(course.root, name, Submission(released).nb)
+    bob = course.root / "submitted/bob/toy/toy.ipynb"
+    nbformat.write(Submission(released).answer("double", "def double(x): return x * 2.0").nb, bob)
+    grade(course, "toy", progress=False)
+    nb = source_notebook()
+    nb.cells[3].source += '\nassert type(double(1)) is int, "double(1) must be an int"'
+    nbformat.write(nb, course.folder("source", "toy") / "toy.ipynb")
+    release(course, "toy")
+    assert main(["--course", str(course.root), "grade", "--diff"]) == 0
+    said = capsys.readouterr().out
+    assert "moved: 1\nbob  test_double: 2 → 0 points (double(1) must be an int)" in said
+    assert main(["--course", str(course.root), "grade", "--diff", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["passed"]
+    assert found["results"][0]["moved"] == {}
+
+
+def test_one_student_and_force(course, released, capsys):
+    for name in ("ada", "bob"):
+        hand_in(course.root, name, Submission(released).nb)
+    options = ["--course", str(course.root), "grade", "--student"]
+    assert main([*options, "ada"]) == 0
+    path = course.root / "autograded/ada/toy/toy.ipynb"
+    assert not (course.root / "autograded/bob").exists()
+    before = path.stat().st_mtime_ns
+    assert main([*options, "ada"]) == 0
+    assert path.stat().st_mtime_ns == before
+    assert main([*options, "ada", "--force"]) == 0
+    assert path.stat().st_mtime_ns > before
+    assert main([*options, "eve"]) == 1
+    assert "--student eve: there is no folder submitted/eve/toy" in capsys.readouterr().err
+
+
+def test_feedback_is_written_once(course, released, capsys):
+    hand_in(course.root, "ada", Submission(released).answer("double", WRONG_DOUBLE).nb)
+    grade(course, "toy", progress=False)
+    options = ["--course", str(course.root), "feedback"]
+    assert main(options) == 0
+    assert "toy: 1 pages written, 0 up to date" in capsys.readouterr().out
+    page = (course.root / "feedback/ada/toy/toy.html").read_text(encoding="utf-8")
+    assert "the sign is lost" in page
+    assert main(options) == 0
+    assert "toy: 0 pages written, 1 up to date" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "words"),
+    [
+        ("def double(x):\n    return x + x", 0, ["test_double  passes"]),
+        ("def double(x):\n    return 3 * x", 1, ["test_double  not yet: double(1) must be 2"]),
+        (WRONG_DOUBLE, 0, ["test_double  passes"]),  # the hidden test is not run
+        ("import os; os._exit(0)", 1, ["crashed: the kernel died in the cell double"]),
+    ],
+)
+def test_a_student_checks_a_notebook(course, released, tmp_path, capsys, answer, status, words):
+    path = tmp_path / "toy.ipynb"
+    nbformat.write(Submission(released).answer("double", answer).nb, path)
+    before = path.read_bytes()
+    for root, tests in ((course.root, "as released"), (tmp_path, "of this file")):
+        assert main(["--course", str(root), "check", str(path)]) == status
+        said = capsys.readouterr().out
+        assert f"with the tests {tests}" in said
+        for word in words:
+            assert word in said
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(None, "there is no file"), (b"{", "would be refused: the file is not JSON")],
+)
+def test_a_notebook_that_cannot_be_checked(tmp_path, capsys, content, words):
+    path = tmp_path / "toy.ipynb"
+    if content:
+        path.write_bytes(content)
+    assert main(["--course", str(tmp_path), "check", str(path)]) == 1
+    assert words in capsys.readouterr().err
+
+
+def test_doctor_finds_what_there_is(capsys):
+    assert main(["doctor"]) == 0
+    said = capsys.readouterr().out
+    for words in ("ok      isolation", "inside: no network", "inside: none of your files"):
+        assert words in said
+    assert "MISSING" not in said
+
+
+def test_a_machine_that_cannot_isolate(course, released, capsys, monkeypatch):
+    hand_in(course.root, "ada", Submission(released).nb)
+    monkeypatch.setattr(grading.room.shutil, "which", lambda name, path=None: None)
+    grading.room.obstacle.cache_clear()
+    options = ["--course", str(course.root), "grade"]
+    try:
+        assert main(options) == 1
+        said = capsys.readouterr().err
+        for words in ("bubblewrap is missing: install it", "--no-sandbox"):
+            assert words in said
+        assert not (course.root / "autograded").exists()
+        assert main(["doctor"]) == 1
+        assert "MISSING bubblewrap: not found; install it" in capsys.readouterr().out
+        assert main([*options, "--no-sandbox"]) == 0
+    finally:
+        grading.room.obstacle.cache_clear()
+    assert "ada       5/10" in capsys.readouterr().out
+
+
+def test_limits_have_a_status_and_a_reason(tmp_path):
+    small = "c.SandboxProvisioner.memory = 300\nc.SandboxProvisioner.cpu_time = 4\n"
+    small += "c.ExecuteSubmission.output_limit = 1\nc.ExecuteSubmission.timeout = 30"
+    course = Course(make_course(tmp_path, small))
+    release(course, "toy")
+    released = json.loads((tmp_path / "release/toy/toy.ipynb").read_text(encoding="utf-8"))
+    for name, code in {
+        "memory": "data = bytearray(500_000_000)",
+        "spins": "while True:\n    pass",
+        "prints": "while True:\n    print('x' * 1000)",
+        "tensor": "import torch\ntorch.empty(10**15)",
+    }.items():
+        hand_in(tmp_path, name, Submission(released).answer("halve", code).nb)
+    results = {found.student: found for found in grade(course, "toy", progress=False)}
+    told = {name: (found.status, found.points) for name, found in results.items()}
+    lost = {"test_double": 2, "test_halve": 0}
+    assert told == {
+        "memory": ("out of memory", lost),
+        "spins": ("timed out", lost),
+        "prints": ("graded", lost),
+        "tensor": ("out of memory", lost),
+    }
+    assert results["memory"].reason == "the cell halve needed more memory than there is"
+    assert "used up the time of the processor" in results["spins"].reason
+    assert "more than 1 MB of output" in results["prints"].messages["halve"]
+
+
+def test_all_cells_together_have_a_time_limit():
+    cells = [nbformat.v4.new_code_cell("import time; time.sleep(3)") for _ in range(4)]
+    settings = Config(SandboxProvisioner={"isolate": False})
+    step = ExecuteSubmission(kernel_name="sandbox", config=settings, timeout=60, time_limit=5)
+    nb, _ = step.preprocess(nbformat.v4.new_notebook(cells=cells), {"metadata": {"path": ""}})
+    stopped = [any(o.output_type == "error" for o in cell.outputs) for cell in nb.cells]
+    assert stopped == [False, True, True, True]
+    assert nb.metadata.grading["status"] == "timed out"
