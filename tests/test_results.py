@@ -138,6 +138,11 @@ def test_the_faulty_max_norm_holds_what_leaves_an_input():
             [0.96, 0.97, 0.98],
             "**behind** by 0.0100, the best seed reaches it",
         ),
+        (
+            Line("", "", "x", goal=0.98),
+            [0.96, 0.97, 0.97996],  # shown as the goal is
+            "**behind** by 0.0100, the best seed reaches it",
+        ),
         (Line("", "", "x", goal=3.0, at_most=True, form="{:.1f}"), [2.0], "ahead by 1.0"),
         (Line("", "", "x", goal=3.0, at_most=True, form="{:.1f}"), [4.5], "**behind** by 1.5"),
         (Line("", "", "x", goal=0.0, form="{:+.4f}"), [0.01], "ahead by 0.0100"),

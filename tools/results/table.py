@@ -34,7 +34,9 @@ def verdict(line: Line, values: Sequence[float]) -> str:
         return "reached"
     if gain > 0:
         return f"ahead by {by}"
-    within = max(sign * value for value in values) >= sign * line.goal
+    best = max(values, key=lambda value: sign * value)
+    shown_alike = line.form.format(best) == line.form.format(line.goal)
+    within = sign * best >= sign * line.goal or shown_alike
     return f"**behind** by {by}{', the best seed reaches it' if within else ''}"
 
 
