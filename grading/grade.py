@@ -150,7 +150,11 @@ def _grade_all(
     def tasks() -> Iterator[tuple[str, tuple]]:
         for student in students:
             folder = course.folder("submitted", assignment, student)
-            submission = intake.read(folder, list(package.notebooks))
+            try:
+                submission = intake.read(folder, list(package.notebooks))
+            except OSError as error:
+                reason = f"the folder cannot be read ({error.strerror})"
+                submission = Submission(dict.fromkeys(package.notebooks, reason))
             key = f"{package.key} {fingerprint(submission)}"
             known, result = ledger.read(student)
             if result is not None:
@@ -172,7 +176,12 @@ def _grade_all(
             key, submission = under_way.pop(student)
             if isinstance(outcome, Exception):
                 outcome = Outcome(status="failed", reason=_why(outcome))
-            ledger.record(student, key, submission, outcome)
+            try:
+                ledger.record(student, key, submission, outcome)
+            except Exception as error:
+                # whatever it is, it may not stop the class
+                reason = f"it could not be written down: {error}"
+                ledger.write(student, "", Result(assignment, student, "failed", reason))
             bar.update()
     return before
 

@@ -191,3 +191,17 @@ def test_all_cells_together_have_a_time_limit():
     stopped = [any(o.output_type == "error" for o in cell.outputs) for cell in nb.cells]
     assert stopped == [False, True, True, True]
     assert nb.metadata.grading["status"] == "timed out"
+
+
+def test_a_hostile_folder_does_not_stop_the_class(course, released):
+    for name in ("ada", "bob", "eve"):
+        hand_in(course.root, name, Submission(released).nb)
+    (course.root / "submitted/ada/toy/timestamp.txt").write_text("no time at all")
+    (course.root / "submitted/bob/toy/toy.ipynb").unlink()
+    (course.root / "submitted/bob/toy/toy.ipynb").mkdir()
+    ada, bob, eve = grade(course, "toy", progress=False)
+    assert ada.status == "failed"
+    assert "could not be written down" in ada.reason
+    assert (bob.status, bob.score) == ("refused", 0)
+    assert "directory" in bob.reason
+    assert (eve.status, eve.score) == ("graded", 5)
