@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 from grading.formgrader import TEMPLATES
-from grading.kernels import name_kernelspec
+from grading.warm_process import name_kernelspec
 
 c = get_config()  # noqa: F821 (traitlets hands it to this file)
 root = Path(__file__).resolve().parent

@@ -19,8 +19,8 @@ from traitlets.config import Config, LoggingConfigurable
 
 from grading.execute import ExecuteSubmission
 from grading.intake import Refused, Submission, decode, read_submission
-from grading.kernels import name_kernelspec
 from grading.transplant import InstructorCopy, refused, transplant
+from grading.warm_process import name_kernelspec
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from traitlets.config import Config
 
 from grading.execute import ExecuteSubmission
-from grading.kernels import ADDRESS, WARM, WarmProcess, name_kernelspec
+from grading.warm_process import ADDRESS, WARM, WarmProcess, name_kernelspec
 
 name_kernelspec()
 
