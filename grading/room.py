@@ -161,6 +161,7 @@ def _mounts(folder: Path | None, readable: Iterable[Path]) -> list[str]:
             arguments += ["--symlink", str(Path(name).readlink()), name]
         elif Path(name).is_dir():
             arguments += ["--ro-bind", name, name]
+    arguments += ["--perms", "0755", "--dir", "/etc"]  # else nobody but root could enter it
     for name in SETTINGS:
         arguments += ["--ro-bind-try", name, name]
     parents: dict[str, None] = {}
