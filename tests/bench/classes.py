@@ -15,13 +15,13 @@ from pathlib import Path
 
 import nbformat
 import psutil
-from toy_course import RIGHT_DOUBLE, WRONG_DOUBLE, make_course
 
 from grading.answers import Answer
 from grading.course import Course
 from grading.hand_in import write_submission
 from grading.release import release
 from grading.sample import find_answers
+from tests.toy_course import RIGHT_DOUBLE, WRONG_DOUBLE, make_course
 
 ROOT = Path(__file__).resolve().parents[2]
 PLAIN = """\
@@ -30,6 +30,35 @@ c.CourseDirectory.source_directory = "solutions"
 c.ClearMarkScheme.enforce_metadata = False
 """
 MEGABYTE = 10**6
+ASSIGNMENT, STUDENTS, CLASSES = "signals", 40, (40, 400, 2000)
+TIMES_FASTER, MOST_SECONDS, MOST_AGAIN, MOST_MEMORY, MOST_GROWTH = 8, 0.35, 20, 1500, 1.1
+
+
+def grade_classes(folder: Path) -> list[str]:
+    """Print what grading costs; return the goals that were missed."""
+    ours, theirs, memory = honest(folder, ASSIGNMENT, STUDENTS)
+    print(
+        f"\nGrading {STUDENTS} honest answers to {ASSIGNMENT}, whole commands: ours {ours:.1f} s, "
+        f"plain nbgrader {theirs:.1f} s, {theirs / ours:.1f} times faster (goal: {TIMES_FASTER})"
+    )
+    print(f"{'students who compute nothing':34}{'s each':>8}{'again, s':>10}{'peak, MB':>10}")
+    rows = []
+    for students, each, again, peak in sizes(folder, CLASSES):
+        print(f"{students:>34}{each:8.3f}{again:10.1f}{peak:10.0f}", flush=True)
+        rows.append((each, again, peak))
+    each, again, peaks = zip(*rows, strict=True)
+    print(
+        f"{'goal: at most':>34}{MOST_SECONDS:8.3f}{MOST_AGAIN:10.1f}{MOST_MEMORY:10.0f}; the last "
+        f"class takes {each[-1] / each[0]:.2f} times as long for each as the first"
+    )
+    met = {
+        "times faster than nbgrader": theirs >= TIMES_FASTER * ours,
+        "seconds of a submission": max(each) <= MOST_SECONDS,
+        "growth with the class": each[-1] <= MOST_GROWTH * each[0],
+        "seconds of an unchanged class": max(again) <= MOST_AGAIN,
+        "memory of grading": max(memory, *peaks) <= MOST_MEMORY,
+    }
+    return [name for name, is_met in met.items() if not is_met]
 
 
 def honest(folder: Path, assignment: str, students: int) -> tuple[float, float, float]:
