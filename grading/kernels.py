@@ -24,6 +24,7 @@ from grading.warm_process import WARM, clean_environment
 LAUNCHER = "ipykernel_launcher"
 LOST = 1  # the exit code of a kernel that went down with the process it was forked from
 SECONDS_TO_START = 60
+SECONDS_TO_END = 5
 
 
 class ForkedKernel:
@@ -145,6 +146,13 @@ class SandboxProvisioner(LocalProvisioner):
     def out_of_time(self) -> bool:
         """Whether the kernel was ended because it had used up its time of the processor."""
         return self.process is not None and self.process.poll() == -signal.SIGXCPU
+
+    async def kill(self, restart: bool = False) -> None:
+        """End the kernel, and wait for its end; its manager would look only ten times a second."""
+        await super().kill(restart)
+        end = time.monotonic() + SECONDS_TO_END
+        while await self.poll() is None and time.monotonic() < end:
+            await asyncio.sleep(0.002)
 
     async def cleanup(self, restart: bool = False) -> None:
         """Close the room, with all that is left in it."""
