@@ -15,7 +15,8 @@ from tools.teach.students import ASSIGNMENT, LATE, write_export, write_late
 ROOT = Path(__file__).resolve().parents[2]
 EXPORT = "export.zip"
 CONFIG = """
-c.ExecuteSubmission.timeout = 10  # seconds for a cell: this class shall not take long
+c.ExecuteSubmission.timeout = 20  # seconds for a cell
+c.SandboxProvisioner.memory = 1024  # MiB
 c.LateSubmissionPlugin.penalty_method = "zero"
 """
 TOO_STRICT = """
@@ -66,8 +67,8 @@ def mend_test(folder: Path) -> None:
 
 def run(folder: Path, *lines: str) -> str:
     """Run commands as they are typed in the course's folder; return them with what they print."""
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "100", "OMP_NUM_THREADS": "1"}
-    env["DEEPLEARN_DATA"] = "digits"
+    packages = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    env = {**os.environ, "PYTHONPATH": packages, "COLUMNS": "110", "DEEPLEARN_DATA": "digits"}
     printed = []
     for line in lines:
         program, *arguments = shlex.split(line)

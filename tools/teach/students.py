@@ -39,8 +39,8 @@ def unit_spread(weight):
 CURIOUS = """\
 from pathlib import Path
 
-for place in ("/submission", "../../..", str(Path.home())):
-    print(place, sorted(path.name for path in Path(place).iterdir()))
+for place in (".", "../../..", Path.home()):
+    print(place, [path.name for path in Path(place).iterdir()])
 solved = Path("../../../solutions/signals/signals.ipynb").read_text()"""
 
 
@@ -68,28 +68,34 @@ class Student:
 
     def notebook(self, source: NotebookNode, released: NotebookNode) -> bytes:
         """The notebook that was handed in."""
-        answer = Answer(Path(f"{self.name}.md"), what="written for this class")
+        cells = {name: ("code", text) for name, text in self.cells.items()}
+        answer = Answer(Path(f"{self.name}.md"), "made for this class", cells)
         if self.bank:
             answer = read_answer(BANK / f"{self.bank}.md")
-        answer.cells |= {name: ("code", text) for name, text in self.cells.items()}
         return write_submission(answer, source, released)
 
 
-LATE = Student("Lakshmi Rao", 1052, "right/eli")  # in the end; in time, she uploaded less
+LATE = Student("Esteban Ruiz", 1045, cells={"choose_activations": FAST})
 CLASS = [
-    Student("Amara Okafor", 1041, "right/ben"),
-    Student("Bjørn Lindqvist", 1042, "right/dev", file="signals (2) - final.ipynb"),
+    Student("Amara Okafor", 1041, "right/dev", file="signals (2) - final.ipynb"),
+    Student(
+        "Bjørn Lindqvist",
+        1042,
+        file="Untitled.ipynb",
+        content=b'{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}',
+    ),
     Student("Chen Wei", 1043, cells={"weight_std": VARIANCE}),
     Student("Dilnoza Karimova", 1044, "wrong/hana"),
-    Student("Esteban Ruiz", 1045, cells={"choose_activations": FAST}),
+    Student(LATE.name, LATE.number, "wrong/quin"),  # in time, and then better, and late
     Student("Farah Haddad", 1046, content=b""),
-    Student("Gáspár Nagy", 1047, content=b"../../solutions/signals/signals.ipynb", kind=stat.S_IFLNK),
+    Student(
+        "Gáspár Nagy", 1047, content=b"../../solutions/signals/signals.ipynb", kind=stat.S_IFLNK
+    ),
     Student("Hiroshi Tanaka", 1048, file="../../../solutions/signals/signals.ipynb"),
     Student("Ifeoma Balogun", 1049, cells={"selu": ENDLESS}),
     Student("João Pereira", 1050, cells={"unit_spread": HUNGRY}),
     Student("Katya Volkova", 1051, cells={"leaky_relu": CURIOUS}),
-    Student(LATE.name, LATE.number, "wrong/lea"),
-    Student("Moana Parata", 1053, file="signals.pdf", content=b"%PDF-1.7\n"),
+    Student("Lakshmi Rao", 1052, file="signals.pdf", content=b"%PDF-1.7\n"),
 ]
 
 
@@ -101,7 +107,9 @@ def write_export(path: Path, source: NotebookNode, released: NotebookNode) -> No
             info = zipfile.ZipInfo(f"{top}/{student.file}")
             info.external_attr = (student.kind | 0o644) << 16
             content = student.content
-            archive.writestr(info, student.notebook(source, released) if content is None else content)
+            archive.writestr(
+                info, student.notebook(source, released) if content is None else content
+            )
 
 
 def write_late(folder: Path, student: str, source: NotebookNode, released: NotebookNode) -> None:
