@@ -24,3 +24,9 @@ class of real submissions needs, as plug-ins that `nbgrader_config.py` names:
 
 `python -m grading --help` is the way in.
 """
+
+import sys
+
+# jsonschema builds a grammar of web addresses from it when it is imported, for more than a second;
+# no notebook is checked for any
+sys.modules.setdefault("rfc3987_syntax", None)
