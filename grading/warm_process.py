@@ -14,6 +14,8 @@ import tempfile
 import threading
 from pathlib import Path
 
+import platformdirs
+
 from grading.room import data_set
 
 ADDRESS = "GRADING_WARM_PROCESS"  # names the socket of the process that a grader has started
@@ -76,7 +78,7 @@ class WarmProcess:
                 pass_fds=descriptors,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,  # where programs that submissions start would print
-                env=clean_environment(),
+                env=clean_environment() | _private_folders(folder.name),
                 start_new_session=True,
             )
         self._folder = folder
@@ -127,3 +129,12 @@ def clean_environment() -> dict[str, str]:
         **{"DEEPLEARN_DATA": data_set()[0], "HOME": "/tmp", "MPLCONFIGDIR": "/tmp/matplotlib"},
         **{"IPYTHONDIR": "/tmp/ipython", "PYDEVD_DISABLE_FILE_VALIDATION": "1"},
     }
+
+
+def _private_folders(home: str) -> dict[str, str]:
+    """Where the process itself may look for settings: a room has a /tmp of its own, it has not.
+
+    What others leave in the machine's /tmp it would import, with the rights of the grader.
+    """
+    fonts = platformdirs.user_cache_path("training-deep-networks") / "matplotlib"
+    return {"HOME": home, "IPYTHONDIR": f"{home}/ipython", "MPLCONFIGDIR": str(fonts)}

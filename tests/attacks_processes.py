@@ -55,7 +55,7 @@ got = int(said.stdout) == 0""",
     "device of memory": "os.mknod('/tmp/mem', stat.S_IFCHR, os.makedev(1, 1)); got = True",
     "name of the machine": "socket.sethostname('x'); got = True",
     "clock": "time.clock_settime(time.CLOCK_REALTIME, time.time()); got = True",
-    "other map of users": "open('/proc/self/uid_map', 'w').write('0 0 1'); got = True",
+    "other map of users": "pathlib.Path('/proc/self/uid_map').write_text('0 0 1'); got = True",
 }
 
 # refused by the filter, whatever the arguments: see `grading.seccomp`
@@ -108,9 +108,10 @@ finally:
     "signal to the grader": "os.kill(host['grader'], 0); got = True",
     "signal to all": "os.kill(-1, signal.SIGKILL); got = not os.path.exists('/proc/1')",
     "priority": "os.nice(-5); got = True",
-    "priority of the first process": "os.setpriority(os.PRIO_PROCESS, 1, 5); got = True",
     "real time": "os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1)); got = True",
-    "safe from memory's end": "open('/proc/self/oom_score_adj', 'w').write('-1000'); got = True",
+    "safe from memory's end": (
+        "pathlib.Path('/proc/self/oom_score_adj').write_text('-1000'); got = True"
+    ),
     "dumps": "got = resource.getrlimit(resource.RLIMIT_CORE)[1] > 1",
     **{
         f"raise the limit of {name}": f"resource.prlimit(0, resource.RLIMIT_{name}, "
@@ -118,6 +119,7 @@ finally:
         for name in ("CORE", "CPU", "FSIZE", "NOFILE", "MEMLOCK", "RTPRIO")
     },
     "leave the control group": (
-        "got = [open(p, 'w').write('0') for p in glob.glob('/sys/fs/cgroup/**/cgroup.procs')]"
+        "got = [pathlib.Path(path).write_text('0') "
+        "for path in glob.glob('/sys/fs/cgroup/**/cgroup.procs', recursive=True)]"
     ),
 }

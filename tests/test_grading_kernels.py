@@ -211,6 +211,17 @@ def test_nothing_is_left_when_the_grader_ends(monkeypatch):
     wait_until_gone(parent)
 
 
+def test_the_process_reads_no_settings_from_a_folder_of_all_users():
+    WARM.ask(poll=1)
+    lines = Path(f"/proc/{WARM._process.pid}/environ").read_text(encoding="utf-8").split("\0")
+    variables = dict(line.partition("=")[::2] for line in lines)
+    for name in ("HOME", "MPLCONFIGDIR", "IPYTHONDIR"):
+        place = Path(variables[name])
+        nearest = next(path for path in [place, *place.parents] if path.exists())
+        assert nearest.stat().st_mode & 0o022 == 0, nearest
+        assert nearest.stat().st_uid == os.geteuid(), nearest
+
+
 @pytest.mark.parametrize("pid", [1, 999_999])
 def test_a_process_that_is_no_kernel_counts_as_ended(pid):
     assert WARM.ask(poll=pid) == {"exit_code": 1}
