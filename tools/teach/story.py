@@ -23,24 +23,32 @@ TOO_STRICT = """
     assert name != "relu", "'fast': ReLU is fast, but its units can die\""""
 
 
+COMMANDS = {
+    "release": f"grading release {ASSIGNMENT}",
+    "doctor": "grading doctor",
+    "collect": f"grading collect {EXPORT}",
+    "due": f"nbgrader db assignment add {ASSIGNMENT} --duedate '2026-11-16 23:59 UTC'",
+    "late": "grading collect late",
+    "grade": f"grading grade {ASSIGNMENT}",
+    "again": f"grading grade {ASSIGNMENT}",
+    "mended": f"grading release {ASSIGNMENT}",
+    "diff": f"grading grade {ASSIGNMENT} --diff",
+    "feedback": f"grading feedback {ASSIGNMENT}",
+    "report": f"grading report {ASSIGNMENT}",
+}
+
+
 def tell(folder: Path) -> dict[str, str]:
-    """Teach the sample class in ``folder``, and return what was printed, by the step's name."""
+    """Teach the sample class in ``folder``; return what each of the commands printed."""
     shutil.copytree(ROOT / "solutions" / ASSIGNMENT, folder / "solutions" / ASSIGNMENT)
     config = (ROOT / "nbgrader_config.py").read_text(encoding="utf-8")
     (folder / "nbgrader_config.py").write_text(config + CONFIG, encoding="utf-8")
-    told = {"release": run(folder, f"grading release {ASSIGNMENT}")}
-    told["doctor"] = run(folder, "grading doctor")
-    write_class(folder)
-    told["collect"] = run(folder, f"grading collect {EXPORT}")
-    due = f"nbgrader db assignment add {ASSIGNMENT} --duedate='2026-11-16 23:59 UTC'"
-    told["late"] = run(folder, due, "grading collect late")
-    told["grade"] = run(folder, f"grading grade {ASSIGNMENT}")
-    told["again"] = run(folder, f"grading grade {ASSIGNMENT}")
-    mend_test(folder)
-    diff = f"grading grade {ASSIGNMENT} --diff"
-    told["diff"] = run(folder, f"grading release {ASSIGNMENT}", diff)
-    told["feedback"] = run(folder, f"grading feedback {ASSIGNMENT}")
-    told["report"] = run(folder, f"grading report {ASSIGNMENT}")
+    before = {"collect": write_class, "mended": mend_test}
+    told = {}
+    for name, command in COMMANDS.items():
+        if name in before:
+            before[name](folder)
+        told[name] = run(folder, command)
     return told
 
 
@@ -65,19 +73,16 @@ def mend_test(folder: Path) -> None:
     nbformat.write(nb, path)
 
 
-def run(folder: Path, *lines: str) -> str:
-    """Run commands as they are typed in the course's folder; return them with what they print."""
+def run(folder: Path, line: str) -> str:
+    """Run a command as it is typed in the course's folder; return what it prints."""
     packages = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     env = {**os.environ, "PYTHONPATH": packages, "COLUMNS": "110", "DEEPLEARN_DATA": "digits"}
-    printed = []
-    for line in lines:
-        program, *arguments = shlex.split(line)
-        command = [Path(sys.executable).with_name(program), *arguments]
-        done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
-        if done.returncode:
-            raise RuntimeError(f"{line} ended with {done.returncode}: {done.stderr}")
-        printed.append(f"$ {line}\n{clean(done.stdout, folder)}".rstrip())
-    return "\n\n".join(printed) + "\n"
+    program, *arguments = shlex.split(line)
+    command = [Path(sys.executable).with_name(program), *arguments]
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{line} ended with {done.returncode}: {done.stderr}")
+    return clean(done.stdout, folder).strip("\n") + "\n"
 
 
 def clean(text: str, folder: Path) -> str:
