@@ -20,7 +20,8 @@ import traceback
 from pathlib import Path
 
 from grading.confine import wait_and_end_like, walk_in
-from grading.guard import Guard, GuardedKernel, Snapshot
+from grading.guard import install
+from grading.snapshot import Snapshot
 
 PRELOADED = (
     *("ipykernel.kernelapp", "matplotlib.pyplot", "torch", "deeplearn.data", "deeplearn.models"),
@@ -167,9 +168,9 @@ def _run_kernel(arguments: list[str], folder: str, env: dict[str, str], snapshot
     sys.argv = ["ipykernel_launcher", *arguments, f"--IPKernelApp.parent_handle={os.getppid()}"]
     # what a student's files are named may not hide a module
     sys.path[:] = [*(place for place in sys.path if place), ""]
-    kernel = IPKernelApp.instance(kernel_class=GuardedKernel)
+    kernel = IPKernelApp.instance()
     kernel.initialize()
-    kernel.kernel.guard = Guard(kernel.shell, snapshot)
+    install(kernel.kernel, snapshot)
     events = kernel.shell.events
 
     def seed(_) -> None:

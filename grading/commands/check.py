@@ -12,7 +12,8 @@ from traitlets.config import Config
 
 from grading.commands import Answer
 from grading.course import CONFIG_FILE, Course, CourseError
-from grading.intake import MEGABYTE, Intake, Refused, Submission, decode, read_file, read_submission
+from grading.intake import MEGABYTE, Intake, Submission, read_file
+from grading.notebooks import Refused, decode, read_submission
 from grading.results import plain_line
 from grading.room import obstacle
 from grading.task import Outcome, Package, run_submission
