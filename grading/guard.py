@@ -16,6 +16,7 @@ import signal
 import sys
 import threading
 import types
+from contextlib import nullcontext
 
 from torch._C import (
     DisableTorchFunctionSubclass,
@@ -25,7 +26,7 @@ from torch._C import (
     _pop_torch_function_stack,
 )
 
-from grading.snapshot import Parts, Snapshot
+from grading.snapshot import Parts, Snapshot, inside_of, put_inside
 
 MISSING = object()
 TIMERS = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
@@ -66,6 +67,7 @@ class Guard:
         self._signals = {n: handler for n, handler in handlers.items() if handler is not None}
         self._signals[signal.SIGINT] = signal.default_int_handler
         self._names: dict[str, object] = {}
+        self._inside: dict[types.FunctionType, tuple] = {}
         self._given: set[str] = set()
 
     def restore(self) -> None:
@@ -96,6 +98,8 @@ class Guard:
         shell.user_ns, shell.user_module = self._user
         shell.user_ns["__builtins__"] = builtins
         shell.user_ns.update(self._names)
+        for function, inside in self._inside.items():
+            put_inside(function, inside)
         shell.ast_transformers.append(CertainBuiltins(shell.user_ns, self._given))
 
     def restore_kernel(self) -> None:
@@ -114,6 +118,8 @@ class Guard:
             self._given.add(name)
             if isinstance(value, types.ModuleType | type) or inspect.isroutine(value):
                 self._names[name] = value
+            if type(value) is types.FunctionType and value.__globals__ is self._shell.user_ns:
+                self._inside[value] = inside_of(value)
 
     def changed(self, code: str) -> str:
         """What a test relies on and is another one after it than before; empty if nothing is."""
@@ -121,6 +127,9 @@ class Guard:
         for name, value in self._names.items():
             if name not in bound and self._shell.user_ns.get(name) is not value:
                 return name
+        for function, inside in self._inside.items():
+            if inside_of(function) != inside:
+                return function.__name__
         return self._snapshot.changed()
 
 
@@ -190,15 +199,15 @@ def install(kernel, snapshot: Snapshot) -> None:
         if kind:
             guard.restore()
         before = dict(names)
-        if kind == "test":
-            with DisableTorchFunctionSubclass():
+        try:
+            with DisableTorchFunctionSubclass() if kind == "test" else nullcontext():
                 reply = await run(code, silent, *args, cell_meta=meta, **kwargs)
-            replaced = guard.changed(code)
+            replaced = guard.changed(code) if kind == "test" else ""
             if replaced and reply["status"] == "ok":
-                reason = f"{replaced} was replaced while the test ran"
-                reply = {"status": "error", "ename": "Replaced", "evalue": reason, "traceback": []}
-        else:
-            reply = await run(code, silent, *args, cell_meta=meta, **kwargs)
+                reply = _error("Replaced", f"{replaced} was replaced while the test ran")
+        except Exception:
+            # the student has replaced what the kernel needs for its work
+            reply = _error("KernelBroken", "the kernel could not run this cell")
         if kind == "given":
             guard.remember(before)
         guard.restore_kernel()
@@ -206,3 +215,8 @@ def install(kernel, snapshot: Snapshot) -> None:
 
     kernel.do_execute = do_execute
     guard = Guard(kernel, snapshot)
+
+
+def _error(ename: str, evalue: str) -> dict:
+    """A reply that says that a cell has failed."""
+    return {"status": "error", "ename": ename, "evalue": evalue, "traceback": []}
