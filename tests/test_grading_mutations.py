@@ -112,7 +112,7 @@ def check(instructor, content):
     assert [cell.cell_type for cell in kept] == [cell.cell_type for cell in given]
 
 
-@settings(FIXED, max_examples=300)
+@settings(FIXED, max_examples=800)
 @given(steps=STEPS)
 def test_any_node_of_a_notebook_may_be_damaged(instructor, good, steps):
     data = json.loads(good)
@@ -154,7 +154,7 @@ def course(tmp_path_factory):
     return make_courses(tmp_path_factory.mktemp("zips") / "course")
 
 
-@settings(FIXED, max_examples=80)
+@settings(FIXED, max_examples=200)
 @given(
     files=st.dictionaries(NAMES, st.binary(max_size=60), max_size=5),
     seed=st.integers(0, 2**32),
