@@ -11,6 +11,7 @@ from nbgrader.converters import Autograde
 from grading.course import Course, write_atomically
 from grading.intake import Submission
 from grading.results import Result
+from grading.student_ids import bad_id
 from grading.task import Outcome
 
 # What nbgrader does after running a notebook. Before that, workers have done their part.
@@ -38,6 +39,8 @@ class Ledger:
 
     def read(self, student: str) -> tuple[str, Result | None]:
         """The key of a student's last result, and the result; or ``("", None)``."""
+        if reason := bad_id(student):
+            return "", Result(self.assignment, student, "refused", reason)
         try:
             known = json.loads((self.folder / f"{student}.json").read_text(encoding="utf-8"))
             return known["key"], Result(**known["result"])

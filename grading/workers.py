@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
 
 from grading.course import CourseError
-from grading.kernels import WARM
+from grading.warm_process import WARM
 
 
 def end_with_parent() -> None:
