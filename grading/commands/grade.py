@@ -2,7 +2,10 @@
 
 import argparse
 import os
+import signal
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 
 from grading.commands import Answer
@@ -78,21 +81,46 @@ def run(course: Course, options: argparse.Namespace) -> Iterator[Answer]:
         yield Answer(nothing_submitted(course, assignments), {"assignments": assignments})
     for assignment in submitted:
         moved: dict[str, list[str]] = {}
-        results = grade(
-            course,
-            assignment,
-            students=options.student,
-            force=options.force,
-            jobs=options.jobs,
-            sandbox=False if options.no_sandbox else None,
-            scheduler=options.scheduler,
-            progress=not options.json,
-            moved=moved,
-        )
+        with stopped_by_signals():
+            results = grade(
+                course,
+                assignment,
+                students=options.student,
+                force=options.force,
+                jobs=options.jobs,
+                sandbox=False if options.no_sandbox else None,
+                scheduler=options.scheduler,
+                progress=not options.json,
+                moved=moved,
+            )
         text = f"\n{assignment}\n{table(results)}"
         if options.diff:
             text += f"\n\n{moved_table(moved)}"
         yield Answer(text, _data(assignment, results, moved if options.diff else None))
+
+
+@contextmanager
+def stopped_by_signals() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP stop grading as Ctrl-C does; after the first one it tidies up."""
+    names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in map(signal.Signals.__getitem__, names)}
+    # what is ignored, as under nohup, stays so; and only the main thread may set handlers
+    mine = {number: old for number, old in before.items() if old != signal.SIG_IGN}
+    if threading.current_thread() is not threading.main_thread():
+        mine = {}
+
+    def stop(*_) -> None:
+        for number in mine:
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for number in mine:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, old in mine.items():
+            signal.signal(number, old)
 
 
 def _data(assignment: str, results: list[Result], moved: dict | None) -> dict:
