@@ -9,7 +9,8 @@ PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -n 2
 COVERAGE := --cov=deeplearn --cov-report=term:skip-covered
 NOTEBOOKS := --nbval-lax --nbval-current-env notebooks solutions book/corrections.ipynb
 # Outputs without times and in one piece, so that two executions differ only where results do.
-STORED := --ExecutePreprocessor.record_timing=False --ExecutePreprocessor.coalesce_streams=True
+STORED := --ExecutePreprocessor.record_timing=False \
+	--NotebookExporter.preprocessors=nbconvert.preprocessors.CoalesceStreamsPreprocessor
 # EDITION=instructor adds the solutions. REPOSITORY, BRANCH and SITE are the addresses of a published
 # copy: with them, pages link to their source, to Binder and to Colab. Each kind has its own folder.
 EDITION := student
@@ -82,9 +83,9 @@ _build/executed/%: %.ipynb $(wildcard deeplearn/*.py) | setup
 results: setup ## measure what the page of results still lacks; all of it takes two hours, and MNIST
 	$(PY) -m tools.results
 
-bench: setup ## speed and memory, beside PyTorch, skorch and Lightning
+bench: setup ## speed and memory, beside PyTorch, skorch, Lightning and plain nbgrader
 	@$(PY) -m pip install --quiet --no-deps --upgrade --target _build/bench -r tests/bench/requirements.txt
-	PYTHONPATH=_build/bench $(PY) tests/bench $(STRICT)
+	PYTHONPATH=_build/bench:. $(PY) tests/bench $(STRICT)
 
 lint: setup
 	$(BIN)/ruff check

@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 from grading.formgrader import TEMPLATES
-from grading.kernels import name_kernelspec
+from grading.warm_process import name_kernelspec
 
 c = get_config()  # noqa: F821 (traitlets hands it to this file)
 root = Path(__file__).resolve().parent
@@ -66,6 +66,7 @@ c.ExecuteSubmission.shutdown_kernel = "immediate"
 # Each kernel is a copy of a process that has imported torch, in a room of its own: no network, no
 # other process, nothing of the course. `python -m grading doctor` tells what this machine can do.
 c.ExecuteSubmission.kernel_name = "sandbox"
+c.AsyncKernelManager.client_class = "grading.client.PromptClient"
 name_kernelspec()
 c.SandboxProvisioner.isolate = True
 c.SandboxProvisioner.memory = 2048  # MiB for a submission, all its processes together

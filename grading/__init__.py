@@ -11,8 +11,9 @@ class of real submissions needs, as plug-ins that `nbgrader_config.py` names:
 | `intake` | reads what was handed in; what cannot be read gets a reason, not an exception |
 | `transplant` | rebuilds what is graded from the instructor's copy and the student's answers |
 | `room`, `groups`, `confine` | isolation: bubblewrap makes a room, a process walks in |
-| `kernels`, `warm`, `guard` | kernels that are ready at once, in a room, honest before each test |
-| `execute` | warnings cost nothing, cells that did not run earn nothing, all has a limit |
+| `kernels`, `warm` | kernels that are ready at once, in a room |
+| `guard`, `snapshot` | what a test relies on is put back before it runs |
+| `execute`, `outputs`, `verdict` | warnings cost nothing, no run no points, all has a limit |
 | `task`, `workers` | the work on one submission, and the processes or machines that do it |
 | `grade`, `ledger`, `results` | grades all, one bad submission never stopping the rest |
 | `feedback`, `formgrader` | shows each message, and neither hidden tests nor a student's scripts |
@@ -23,3 +24,9 @@ class of real submissions needs, as plug-ins that `nbgrader_config.py` names:
 
 `python -m grading --help` is the way in.
 """
+
+import sys
+
+# jsonschema builds a grammar of web addresses from it when it is imported, for more than a second;
+# no notebook is checked for any
+sys.modules.setdefault("rfc3987_syntax", None)

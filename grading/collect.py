@@ -1,9 +1,11 @@
 """Collect what students handed in from the exports of learning platforms."""
 
-from collections.abc import Iterable
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from grading.archives import Limits, Unreadable
 from grading.course import Course, CourseError
@@ -11,6 +13,7 @@ from grading.exports import Export
 from grading.finds import Candidate, Line, look
 from grading.layouts import is_notebook
 from grading.matching import Sources, Unknown
+from grading.namesakes import Namesake, Namesakes
 from grading.submitted import NUMBERED, NotWritten, Submitted, alike, digest
 
 
@@ -41,10 +44,36 @@ def collect(
 
     Raises:
         CourseError: if a path does not exist or is within the submissions, or an assignment does
-            not exist, or the record of earlier collections is damaged.
+            not exist, or the record of earlier collections is damaged, or another collection is at
+            work in this course.
     """
     wanted = set(course.choose(assignments))
-    submitted = Submitted(course, dry_run)
+    with ExitStack() as stack:
+        if not dry_run:
+            stack.enter_context(_alone(course))
+        return _collect(course, paths, wanted, Submitted(course, dry_run), limits, progress)
+
+
+@contextmanager
+def _alone(course: Course) -> Iterator[None]:
+    """Hold the lock of collections; a process that ends in any way lets go of it."""
+    try:
+        with FileLock(course.work / "collect.lock", timeout=0):
+            yield
+    except Timeout:
+        raise CourseError(
+            f"another collect is at work in {course.root}; wait until it ends, or end it"
+        ) from None
+
+
+def _collect(
+    course: Course,
+    paths: Iterable[Path],
+    wanted: set[str],
+    submitted: Submitted,
+    limits: Limits | None,
+    progress: bool,
+) -> list[Line]:
     exports = [_check_path(Path(path), submitted.root) for path in paths]
     sources = Sources(course)
     names = course.assignments(), {notebook for _, notebook in sources.notebooks}
@@ -54,10 +83,11 @@ def collect(
         for path in exports:
             export = stack.enter_context(Export(path, limits))
             candidates += look(export, names, lines, progress)
-        known = _strangers(candidates, submitted, lines)
-        matched = _match(known, sources, wanted, lines)
+        matched = _match(candidates, sources, wanted, lines)
+        settled = _settle(matched, submitted, lines)
+        known = _strangers(settled, submitted, lines)
         try:
-            for group in _groups(matched):
+            for group in _groups(known):
                 lines += _take(group, submitted)
         finally:
             submitted.save()
@@ -81,6 +111,20 @@ def _check_path(path: Path, submitted: Path) -> Path:
     return whole
 
 
+def _settle(
+    candidates: list[Candidate], submitted: Submitted, lines: list[Line]
+) -> list[Candidate]:
+    """Give each student of Moodle one id in all assignments."""
+    namesakes = Namesakes(submitted.records, candidates)
+    settled = []
+    for candidate in candidates:
+        try:
+            settled.append(namesakes.settle(candidate))
+        except Namesake as error:
+            lines.append(candidate.line("not taken", str(error)))
+    return settled
+
+
 def _strangers(
     candidates: list[Candidate], submitted: Submitted, lines: list[Line]
 ) -> list[Candidate]:
@@ -89,7 +133,8 @@ def _strangers(
     for candidate in candidates:
         who = candidate.origin
         platform = who.platform if who.platform in NUMBERED else ""
-        people.setdefault(alike(who.student), set()).add((platform, who.number, who.unlike))
+        number = "" if platform == "moodle" else who.number  # another one in each assignment
+        people.setdefault(alike(who.student), set()).add((platform, number, who.unlike))
     kept = []
     for candidate in candidates:
         who = candidate.origin

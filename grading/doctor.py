@@ -15,8 +15,8 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from grading.execute import ExecuteSubmission
 from grading.groups import ControlGroups
-from grading.kernels import name_kernelspec
 from grading.room import CURE, MEBIBYTE, obstacle
+from grading.warm_process import name_kernelspec
 
 PROBE = """\
 import json, os, pathlib, socket

@@ -37,7 +37,7 @@ def environment_key(files: Iterable[Path], folders: Iterable[Path]) -> str:
     counted += [path for folder in folders for path in sorted(folder.rglob("*"))]
     for path in counted:
         if path.is_file():
-            digest.update(f"{path.name}\0{path.stat().st_size}\0".encode())
+            digest.update(os.fsencode(path.name) + f"\0{path.stat().st_size}\0".encode())
             digest.update(path.read_bytes())
     return digest.hexdigest()
 

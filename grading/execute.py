@@ -1,18 +1,28 @@
 """Run a submission so that nothing is lost, and nothing is earned by not running."""
 
-import ast
 import asyncio
+import secrets
 import time
 
+from nbclient.client import CellExecutionComplete
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
-from nbformat.v4 import new_output
 from nbgrader.preprocessors import Execute
-from nbgrader.utils import has_failed, is_grade, is_solution
-from traitlets import Bool, Integer, default
+from traitlets import Integer, default
+
+from grading.kernels import ForkedKernel
+from grading.outputs import (
+    ERRORS,
+    CautiousManager,
+    build_error,
+    build_output,
+    plain_error,
+    size,
+)
+from grading.verdict import settle
 
 NO_MEMORY = ("MemoryError", "DefaultCPUAllocator: can't allocate memory")
-OUTPUTS = ("stream", "display_data", "execute_result", "update_display_data")
+SHOWN = ("stream", "display_data", "execute_result", "update_display_data")
 MEGABYTE = 10**6
 
 
@@ -25,6 +35,9 @@ class ExecuteSubmission(Execute):
     - A kernel that dies, or that can no longer be interrupted, ends the run and keeps what was
       earned so far. For nbgrader the whole submission is lost.
     - All cells together have a time limit, and so has the amount of output.
+    - Outputs are built anew from the kernel's messages, since a submission can forge these.
+    - The end of a cell counts if the kernel itself has told it. The proof is a word that the
+      kernel is given with the cell, and gives back when the cell has ended.
     - A refused submission is not run.
 
     The notebook's metadata then tells how it ended: ``{"grading": {"status": …, "reason": …}}``
@@ -36,13 +49,14 @@ class ExecuteSubmission(Execute):
         10, help="Seconds to wait for the rest of a cell's output after its end or interruption."
     ).tag(config=True)
 
-    coalesce_streams = Bool(
-        True, help="Whether printed lines in a row become one output, not one for each."
-    ).tag(config=True)
-
     time_limit = Integer(900, help="Seconds for all cells together.").tag(config=True)
 
     output_limit = Integer(10, help="Megabytes of output of all cells together.").tag(config=True)
+
+    def __init__(self, **kwargs):
+        super().__init__(
+            **{"kernel_manager_class": CautiousManager, "record_timing": False, **kwargs}
+        )
 
     @default("error_on_timeout")
     def _error_on_timeout(self) -> dict:
@@ -56,14 +70,13 @@ class ExecuteSubmission(Execute):
         self._gone = bool(self._ending)
         self._end_time = time.monotonic() + self.time_limit
         self._output_left = self.output_limit * MEGABYTE
+        self._shown: dict[str, list[NotebookNode]] = {}
         if not self._gone:
             self.timeout_func = self._seconds_left
             nb, resources = super().preprocess(nb, resources, km)
         for cell in nb.cells:
             if cell.cell_type == "code":
-                _keep_warnings(cell)
-                _fail_if_not_run(cell, self._ending.get("reason", "it was skipped"))
-                _keep_last_value(cell)
+                settle(cell, self._ending.get("reason", "it was skipped"))
         if self._ending:
             nb.metadata["grading"] = self._ending
         return nb, resources
@@ -74,9 +87,16 @@ class ExecuteSubmission(Execute):
         """Run one cell, unless the kernel is gone."""
         if self._gone:
             return cell, resources
-        # tells the kernel to restore what a test relies on: see grading.guard
-        self.kc.session.metadata = {"grading": cell.metadata.get("grading", "")}
         name = _name(cell)
+        if time.monotonic() >= self._end_time:
+            self._gone = True
+            reason = f"all cells together had {self.time_limit} s, which were over before {name}"
+            self._end(cell, "timed out", "CellTimeoutError", reason)
+            return cell, resources
+        # the kernel restores what a test relies on, and gives the proof back: see grading.guard
+        self._proof = secrets.token_hex()
+        kind = cell.metadata.get("grading", "")
+        self.kc.session.metadata = {"grading": kind, "proof": self._proof}
         seconds = self._seconds_left(cell)
         try:
             cell, resources = super().preprocess_cell(cell, resources, index)
@@ -101,19 +121,72 @@ class ExecuteSubmission(Execute):
                 self._ending = self._ending or {"status": "out of memory", "reason": reason}
         return cell, resources
 
-    def process_message(self, msg: dict, cell: NotebookNode, cell_index: int) -> object:
-        """Keep an output, as long as there is room for it; then stop the cell."""
-        if msg["msg_type"] not in OUTPUTS:
-            return super().process_message(msg, cell, cell_index)
-        before = self._output_left
-        self._output_left -= len(str(msg["content"]))
-        if self._output_left >= 0:
-            return super().process_message(msg, cell, cell_index)
-        if before >= 0:
+    def process_message(self, msg: dict, cell: NotebookNode, cell_index: int) -> None:
+        """Keep what the kernel says of a cell, as long as there is room for it."""
+        kind, content = msg["msg_type"], msg["content"]
+        if kind == "status":
+            if isinstance(content, dict) and content.get("execution_state") == "idle":
+                raise CellExecutionComplete
+        elif kind == "error":
+            self._output_left -= size(msg)
+            if sum(output.output_type == "error" for output in cell.outputs) < ERRORS:
+                cell.outputs.append(build_output(kind, content))
+        elif kind != "execute_input":
+            before = self._output_left
+            self._output_left -= size(msg)
+            if self._output_left < 0:
+                self._stop_output(cell, first=before >= 0)
+            if isinstance(content, dict):
+                self._show(kind, content, cell)
+
+    def _stop_output(self, cell: NotebookNode, first: bool) -> None:
+        """Look at no more of a cell's output; the cell that takes all there is, is stopped."""
+        if first:
             reason = f"more than {self.output_limit} MB of output; the rest is left out"
-            cell.outputs.append(_error("OutputLimit", f"{_name(cell)} brought it to {reason}"))
+            cell.outputs.append(plain_error("OutputLimit", f"{_name(cell)} brought it to {reason}"))
             self._interrupting = asyncio.ensure_future(self.km.interrupt_kernel())
-        return None
+        raise CellExecutionComplete
+
+    def _show(self, kind: str, content: dict, cell: NotebookNode) -> None:
+        """Show, change or clear a cell's output; errors stay."""
+        if kind == "clear_output":
+            self.clear_before_next_output = bool(content.get("wait"))
+            if not self.clear_before_next_output:
+                _clear(cell)
+            return
+        transient = content.get("transient")
+        name = str(transient.get("display_id") or "") if isinstance(transient, dict) else ""
+        output = build_output(kind, content) if kind in SHOWN else None
+        if output is None:
+            return
+        if kind == "update_display_data":
+            for shown in self._shown.get(name, []):
+                shown.data, shown.metadata = output.data, output.metadata
+            return
+        if self.clear_before_next_output:
+            self.clear_before_next_output = False
+            _clear(cell)
+        cell.outputs.append(output)
+        if name and kind == "display_data":
+            self._shown.setdefault(name, []).append(output)
+
+    def on_cell_executed(self, cell: NotebookNode, execute_reply: dict, **kwargs) -> None:
+        """See to it that a failed cell has an error, and that the kernel has told its end."""
+        content = execute_reply["content"]
+        if not isinstance(content, dict) or content.get("status") not in ("ok", "error"):
+            content = {"status": "error", "ename": "NoReply", "evalue": "the kernel gave no answer"}
+        execute_reply["content"] = content
+        cell.execution_count = self.code_cells_executed
+        provisioner = getattr(self.km, "provisioner", None)
+        guarded = isinstance(getattr(provisioner, "process", None), ForkedKernel)
+        if content["status"] == "error":
+            # nbgrader goes by the errors that are shown
+            shown = any(output.output_type == "error" for output in cell.outputs)
+            if not shown or content.get("ename") == "CellTimeoutError":
+                cell.outputs.append(build_error(content))
+        elif guarded and content.get("proof") != self._proof:
+            reason = "something other than the kernel said that this cell had ended"
+            cell.outputs.append(plain_error("NoProof", reason))
 
     def _seconds_left(self, cell: NotebookNode) -> int:
         """The time limit of a cell: its own, or what is left of the notebook's."""
@@ -132,7 +205,7 @@ class ExecuteSubmission(Execute):
 
     def _end(self, cell: NotebookNode, status: str, ename: str, reason: str) -> None:
         self._ending = {"status": status, "reason": reason}
-        cell.outputs.append(_error(ename, reason))
+        cell.outputs.append(plain_error(ename, reason))
 
 
 def _name(cell: NotebookNode) -> str:
@@ -145,44 +218,5 @@ def _says_no_memory(output: NotebookNode) -> bool:
     return any(words in said for words in NO_MEMORY)
 
 
-def _error(ename: str, evalue: str) -> NotebookNode:
-    return new_output("error", ename=ename, evalue=evalue, traceback=[f"{ename}: {evalue}"])
-
-
-def _keep_warnings(cell: NotebookNode) -> None:
-    """Turn stderr into stdout: nbgrader gives a cell with any text on stderr 0 points."""
-    for output in cell.outputs:
-        if output.output_type == "stream":
-            output.name = "stdout"
-
-
-def _fail_if_not_run(cell: NotebookNode, reason: str) -> None:
-    if not cell.source.strip():
-        return  # there was nothing to run
-    if is_grade(cell) and cell.execution_count is None and not has_failed(cell):
-        cell.outputs.append(_error("NotRun", f"this cell did not run: {reason}"))
-
-
-def _keep_last_value(cell: NotebookNode) -> None:
-    """Of a test's values keep the one that its last line gives.
-
-    nbgrader reads a value as partial credit, and takes the first. A student's function that the
-    test calls could show one.
-    """
-    if not is_grade(cell) or is_solution(cell):
-        return
-    values = [output for output in cell.outputs if output.output_type == "execute_result"]
-    kept = values[-1:] if _ends_with_value(cell.source) else []
-    cell.outputs = [
-        output
-        for output in cell.outputs
-        if output.output_type != "execute_result" or any(output is value for value in kept)
-    ]
-
-
-def _ends_with_value(source: str) -> bool:
-    try:
-        body = ast.parse(source).body
-    except SyntaxError:  # a line that only IPython understands
-        return False
-    return bool(body) and isinstance(body[-1], ast.Expr)
+def _clear(cell: NotebookNode) -> None:
+    cell.outputs = [output for output in cell.outputs if output.output_type == "error"]

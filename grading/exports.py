@@ -20,9 +20,8 @@ from grading.archives import (
     within,
     zip_name,
 )
+from grading.intake import JUNK, is_junk
 
-JUNK = {"__MACOSX", ".DS_Store", ".ipynb_checkpoints", "__pycache__", ".git", "Thumbs.db"}
-JUNK |= {"desktop.ini"}
 # a link is not followed, a pipe not waited for; not every system has all of these
 FLAGS = ("O_RDONLY", "O_NOFOLLOW", "O_NONBLOCK", "O_BINARY")
 READ = sum(getattr(os, flag, 0) for flag in FLAGS)
@@ -200,11 +199,6 @@ def _read_file(path: Path, limit: int) -> bytes:
             return within(file.read(limit + 1), limit)
     except OSError as error:
         raise Unreadable(f"cannot be read: {error.strerror}") from error
-
-
-def is_junk(name: str) -> bool:
-    """Whether a system or Jupyter left this file; nobody handed it in."""
-    return name in JUNK or name.startswith("._")
 
 
 def readable(name: str) -> str:

@@ -2,18 +2,20 @@
 
 import re
 
-import nh3
 from nbconvert.exporters import HTMLExporter
 from nbconvert.filters import Highlight2HTML, strip_ansi
 from nbconvert.preprocessors import Preprocessor
 from nbformat import NotebookNode
+from nbgrader.api import Gradebook
 from nbgrader.converters import GenerateFeedback
 from nbgrader.preprocessors import ClearHiddenTests, ClearMarkScheme
 from nbgrader.utils import is_grade, is_solution
 from traitlets import Bool
 from traitlets.config import Config
 
+from grading.clean import clean_html
 from grading.course import Course
+from grading.mathematics import markdown_with_mathml
 
 INSTEAD = "# Hidden tests ran here; if one failed, its message stands below."
 
@@ -83,16 +85,6 @@ def _hide(output: NotebookNode, hidden: set[str], is_test: bool) -> NotebookNode
     return output
 
 
-# On nbgrader's page wide figures run out of their frame, a message is one long line that is cut off
-# at the edge, and hints look like text.
-STYLE = """
-img { max-width: 100%; }
-.output_error pre { white-space: pre-wrap; word-break: normal; overflow-wrap: anywhere; }
-.output_error pre { border-left: 0.3em solid #b3261e; }
-summary { display: list-item; cursor: pointer; }
-"""
-
-
 class HighlightAnswers(Highlight2HTML):
     """Color for what the student wrote; all other code stays plain.
 
@@ -107,55 +99,30 @@ class HighlightAnswers(Highlight2HTML):
 
 
 class FeedbackExporter(HTMLExporter):
-    """nbgrader's feedback page with its body cleaned: no script that a student wrote runs."""
+    """A page that needs nothing else, with its body cleaned: no script runs on it."""
 
     def from_notebook_node(self, nb, resources=None, **kw):
         """Convert, then keep only known tags and attributes of the body."""
-        self.filters = {**self.filters, "highlight_code": HighlightAnswers(parent=self)}
+        ours = {
+            "highlight_code": HighlightAnswers(parent=self),
+            "markdown2html": markdown_with_mathml,
+        }
+        self.filters = {**self.filters, **ours}
+        resources["waiting"] = _waiting(resources["nbgrader"])
         html, resources = super().from_notebook_node(nb, resources, **kw)
         # The first <body> is the template's: nothing of the student stands before it.
         head, _, body = html.partition("<body>")
-        head = head.replace("</head>", f"<style>{STYLE}</style></head>")
         body = re.sub(r"</?(?:body|html)\b[^>]*>", "", body)
         return f"{head}<body>\n{clean_html(body)}\n</body>\n</html>\n", resources
 
 
-_ATTRIBUTES = {"alt", "class", "colspan", "height", "href", "id", "name", "rowspan", "src", "title"}
-_ATTRIBUTES |= {"open", "start", "width"}
-_TAGS = {
-    *("a", "abbr", "b", "blockquote", "br", "caption", "code", "dd", "del", "details", "div"),
-    *("dl", "dt", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i", "img", "ins", "kbd"),
-    *("li", "main", "mark", "ol", "p", "pre", "s", "small", "span", "strong", "sub", "summary"),
-    *("sup", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "ul"),
-}
-
-
-def clean_html(html: str) -> str:
-    """Take out all HTML that is not plain text, figures, tables or links.
-
-    >>> clean_html('<p onclick="f()">Hi</p><script>f()</script><a href="javascript:f()">x</a>')
-    '<p>Hi</p><a rel="noopener noreferrer">x</a>'
-    """
-    return nh3.clean(
-        html,
-        tags=_TAGS,
-        attributes={"*": _ATTRIBUTES},
-        attribute_filter=_harmless,
-        url_schemes={"http", "https", "mailto", "data"},
-    )
-
-
-def _harmless(tag: str, name: str, value: str) -> str | None:
-    """The value of an attribute that may stay; None for one that may not."""
-    if name not in {"href", "src"}:
-        return value
-    # browsers ignore blanks and control characters inside an address
-    address = re.sub(r"[\x00-\x20\x7f-\xa0\s]", "", value).lower()
-    if name == "href":
-        return value if tag == "a" and not address.startswith("data:") else None
-    has_host = re.match(r"[/\\]{2}|[a-z][a-z0-9+.-]*:", address)
-    is_figure = tag == "img" and (address.startswith("data:image/") or not has_host)
-    return value if is_figure else None
+def _waiting(found: dict) -> set[str]:
+    """The cells that a person has to read yet."""
+    with Gradebook(found["db_url"]) as gradebook:
+        grades = gradebook.find_submission_notebook(
+            found["notebook"], found["assignment"], found["student"]
+        ).grades
+        return {grade.name for grade in grades if grade.needs_manual_grade}
 
 
 def write_feedback(course: Course, assignment: str, student: str) -> bool:

@@ -1,17 +1,16 @@
 """What formgrader shows: mathematics without a network, and nothing that a student scripted."""
 
-from html import escape
 from importlib.util import find_spec
 from pathlib import Path
 
 import nbgrader
 from jinja2 import pass_context
 from jinja2.runtime import Context
-from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+from nbconvert.filters.markdown_mistune import IPythonRenderer
 
-from grading.feedback import clean_html
+from grading.mathematics import markdown_html
 
-# Of ours there is one file; it stands in for one of nbconvert's.
+# Ours stand in for two of nbconvert's and nbgrader's.
 TEMPLATES = [
     str(Path(__file__).parent / "templates"),
     str(Path(nbgrader.__file__).parent / "server_extensions" / "formgrader" / "templates"),
@@ -22,9 +21,6 @@ TEMPLATES = [
 def clean_markdown(context: Context | dict, source: str) -> str:
     """Return Markdown as HTML without scripts; mathematics stays as it was typed.
 
-    Text that cannot be converted is shown as it is: a picture may be missing, or quotations nested
-    too deep.
-
     Args:
         context: the template's variables; ``cell`` is the cell that the text belongs to.
         source: the text.
@@ -34,13 +30,7 @@ def clean_markdown(context: Context | dict, source: str) -> str:
     >>> clean_markdown({}, "![mine](attachment:a.png)")
     '<pre>![mine](attachment:a.png)</pre>'
     """
-    attachments = context.get("cell", {}).get("attachments", {})
-    renderer = IPythonRenderer(escape=False, attachments=attachments)
-    try:
-        html = MarkdownWithMath(renderer=renderer).render(source)
-    except Exception:  # a student's text must not take the page away
-        return f"<pre>{escape(source, quote=False)}</pre>"
-    return clean_html(html).strip()
+    return markdown_html(context, source, IPythonRenderer)
 
 
 def mathjax_source(name: str) -> str:

@@ -19,6 +19,7 @@ from grading.intake import Intake, Submission
 from grading.ledger import Ledger, changes, package_files, scores
 from grading.results import Result
 from grading.room import NoRoom, check_isolation
+from grading.student_ids import bad_id
 from grading.task import Outcome, Package, fingerprint, instructor_copy, run_submission
 from grading.transplant import check_gradebook
 
@@ -160,9 +161,12 @@ def _grade_all(
 
     def tasks() -> Iterator[tuple[str, tuple]]:
         for student in students:
+            if bad_id(student):
+                bar.update()  # there is no place to write it down: `Ledger.read` says why
+                continue
             folder = course.folder("submitted", assignment, student)
             try:
-                submission = intake.read(folder, list(package.notebooks))
+                submission = intake.read(folder, list(package.notebooks), package.files)
             except OSError as error:
                 reason = f"the folder cannot be read ({error.strerror})"
                 submission = Submission(dict.fromkeys(package.notebooks, reason))

@@ -1,149 +1,106 @@
 """What a test relies on is put back before it runs.
 
 A submission and its tests share one process. A student's cell can replace what the tests call:
-builtins, functions of torch, the hooks of IPython. Before each test this puts back what was there
-at the start, and the names that the instructor's cells gave. It defeats what is replaced, not code
-that looks for this guard itself.
+builtins, functions of torch, the hooks of IPython, the kernel's own methods. Before each of the
+instructor's cells this puts back what was there at the start, and the names that earlier ones gave.
+After a test it looks whether somebody has replaced a judge while the test ran.
+
+It defeats what is replaced, not code that looks for this guard itself.
 """
 
 import ast
 import builtins
 import gc
 import inspect
-import operator
+import signal
 import sys
 import threading
 import types
 
-from ipykernel.ipkernel import IPythonKernel
+from torch._C import (
+    DisableTorchFunctionSubclass,
+    _len_torch_dispatch_stack,
+    _len_torch_function_stack,
+    _pop_torch_dispatch_stack,
+    _pop_torch_function_stack,
+)
 
-PREFIXES = (
-    *("builtins", "math", "operator", "functools", "inspect", "copy", "types", "json", "random"),
-    *("numpy", "torch", "deeplearn", "matplotlib.pyplot", "IPython.core.interactiveshell"),
-    *("IPython.core.displayhook", "ipykernel", "jupyter_client.session", "unittest.mock"),
-)
-TORCH = (
-    *("torch", "torch._tensor", "torch.functional", "torch.nn", "torch.optim", "torch.testing"),
-    *("torch.autograd.grad_mode", "torch.utils.data", "torch.linalg", "torch.random"),
-)
+from grading.snapshot import Parts, Snapshot
+
 MISSING = object()
-
-
-def _is_watched(name: str) -> bool:
-    if name.split(".")[0] == "torch":
-        return name == "torch" or any(
-            name == start or name.startswith(f"{start}.") for start in TORCH[1:]
-        )
-    return any(name == start or name.startswith(f"{start}.") for start in PREFIXES)
-
-
-class Snapshot:
-    """What the watched modules and their classes hold at the time this is made."""
-
-    def __init__(self):
-        self._modules = {
-            name: module
-            for name, module in list(sys.modules.items())
-            if _is_watched(name) and isinstance(module, types.ModuleType)
-        }
-        classes = {
-            value
-            for module in self._modules.values()
-            for value in list(vars(module).values())
-            if isinstance(value, type) and _is_watched(getattr(value, "__module__", "") or "")
-        }
-        self._held = [
-            (owner, code, tuple(code), tuple(code.values()), set(vars(owner)))
-            for owner in (*self._modules.values(), *classes)
-            if (code := _code(owner))
-        ]
-
-    def restore(self) -> None:
-        """Put everything back; names that were added stay where they hide nothing."""
-        sys.modules.update(self._modules)
-        for owner, code, names, values, known in self._held:
-            now = vars(owner)
-            if not all(map(operator.is_, map(now.get, names), values)):
-                for name, value in code.items():
-                    if now.get(name) is not value:
-                        _set(owner, name, value)
-            if len(now) > len(known):
-                for name in [name for name in now if name not in known and _hides(owner, name)]:
-                    _delete(owner, name)
-
-
-def _code(owner: object) -> dict[str, object]:
-    """What a module or class holds of functions, classes and the like; the rest may change."""
-    kinds = (classmethod, staticmethod, property)
-    return {
-        name: value
-        for name, value in vars(owner).items()
-        if callable(value) or isinstance(value, kinds)
-    }
-
-
-def _hides(owner: object, name: str) -> bool:
-    """Whether a name that was added stands in front of another one."""
-    if isinstance(owner, types.ModuleType):
-        return hasattr(builtins, name) and owner is not builtins and not name.startswith("__")
-    return any(name in vars(base) for base in owner.__mro__[1:])
-
-
-def _set(owner: object, name: str, value: object) -> None:
-    try:
-        (type if isinstance(owner, type) else object).__setattr__(owner, name, value)
-    except (AttributeError, TypeError):
-        return  # what Python does not let be set was not set by a student
-
-
-def _delete(owner: object, name: str) -> None:
-    try:
-        (type if isinstance(owner, type) else object).__delattr__(owner, name)
-    except (AttributeError, TypeError):
-        return
+TIMERS = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
 
 
 class Guard:
     """Restores modules, hooks and names of one kernel.
 
     Args:
-        shell: IPython's, as it is before the first cell.
+        kernel: IPython's, as it is before the first cell.
         snapshot: of the modules.
     """
 
-    def __init__(self, shell, snapshot: Snapshot):
-        self._shell, self._snapshot = shell, snapshot
-        self._own = {name: value for name, value in vars(shell).items() if callable(value)}
-        self._callbacks = {name: list(found) for name, found in shell.events.callbacks.items()}
+    def __init__(self, kernel, snapshot: Snapshot):
+        shell = kernel.shell
+        self._kernel, self._shell, self._snapshot = kernel, shell, snapshot
+        self._user = shell.user_ns, shell.user_module
+        formats, history = shell.display_formatter, shell.history_manager
         manager = shell.input_transformer_manager
+        owners = [kernel, shell, kernel.session, kernel.iopub_socket, shell.displayhook]
+        owners += [shell.display_pub, shell.display_trap, shell.builtin_trap, formats, history]
+        owners += [shell.compile, shell.events, manager, formats.formatters["text/plain"]]
+        self._parts = Parts(owners, moving={"execution_count", "exec_result", "eventloop"})
+        self._flags = shell.compile.flags
         lists = [shell.input_transformers_post, manager.cleanup_transforms, manager.line_transforms]
         lists += [manager.token_transformers, shell.ast_transformers, sys.meta_path]
-        lists += [sys.path_hooks, gc.callbacks]
+        lists += [sys.path_hooks, gc.callbacks, formats.active_types]
+        lists += shell.events.callbacks.values()
         self._lists = [(found, list(found)) for found in lists]
+        text = formats.formatters["text/plain"]
+        tables = [text.type_printers, text.singleton_printers, text.deferred_printers]
+        tables += [kernel.shell_handlers, kernel.control_handlers, formats.formatters]
+        tables += [shell.events.callbacks]
+        self._tables = [(found, dict(found)) for found in tables]
         self._hooks = sys.displayhook, sys.excepthook, sys.unraisablehook
+        numbers = signal.valid_signals() - {signal.SIGINT, signal.SIGKILL, signal.SIGSTOP}
+        handlers = {number: signal.getsignal(number) for number in numbers}
+        self._signals = {n: handler for n, handler in handlers.items() if handler is not None}
+        self._signals[signal.SIGINT] = signal.default_int_handler
         self._names: dict[str, object] = {}
         self._given: set[str] = set()
 
     def restore(self) -> None:
         """Put back what a test relies on."""
         self._snapshot.restore()
+        self.restore_kernel()
         sys.settrace(None)
         sys.setprofile(None)
         threading.settrace(None)
         threading.setprofile(None)
+        for timer in TIMERS:
+            signal.setitimer(timer, 0)
+        for number, handler in self._signals.items():
+            signal.signal(number, handler)
+        while _len_torch_function_stack():
+            _pop_torch_function_stack()
+        while _len_torch_dispatch_stack():
+            _pop_torch_dispatch_stack(None)
         sys.displayhook, sys.excepthook, sys.unraisablehook = self._hooks
         for found, held in self._lists:
             found[:] = held
+        for table, held in self._tables:
+            table.clear()
+            table.update(held)
         shell = self._shell
-        for name, value in list(vars(shell).items()):
-            if callable(value) and name not in self._own and hasattr(type(shell), name):
-                delattr(shell, name)
-        vars(shell).update(self._own)
-        for name, held in self._callbacks.items():
-            shell.events.callbacks[name][:] = held
+        shell.compile.flags = self._flags
         shell.set_custom_exc((), None)
+        shell.user_ns, shell.user_module = self._user
+        shell.user_ns["__builtins__"] = builtins
         shell.user_ns.update(self._names)
         shell.ast_transformers.append(CertainBuiltins(shell.user_ns, self._given))
+
+    def restore_kernel(self) -> None:
+        """Put back the kernel's own methods and handlers, so that this guard is asked again."""
+        self._parts.restore()
 
     def remember(self, before: dict[str, object]) -> None:
         """Remember the modules, functions and classes that an instructor's cell has given names to.
@@ -158,9 +115,17 @@ class Guard:
             if isinstance(value, types.ModuleType | type) or inspect.isroutine(value):
                 self._names[name] = value
 
+    def changed(self, code: str) -> str:
+        """What a test relies on and is another one after it than before; empty if nothing is."""
+        bound = _bound_names(code)
+        for name, value in self._names.items():
+            if name not in bound and self._shell.user_ns.get(name) is not value:
+                return name
+        return self._snapshot.changed()
+
 
 class CertainBuiltins(ast.NodeTransformer):
-    """Let a test mean Python's builtins, whatever else the notebook calls by their names.
+    """Let the instructor's cells mean Python's builtins, whatever else is called by their names.
 
     Args:
         names: the notebook's.
@@ -178,9 +143,11 @@ class CertainBuiltins(ast.NodeTransformer):
         return super().visit(node)
 
     def visit_Name(self, node: ast.Name) -> ast.Name:
-        """Replace one name, if it is a builtin's and the student has given it another meaning."""
+        """Replace one name, if it is a builtin's and no cell of the instructor's gave it."""
         name = node.id
-        if name in self._local or name in self._given or name not in self._names:
+        if name in self._local or name in self._given:
+            return node
+        if name.startswith("_") or name == "super":  # names that Python or a cell knows by itself
             return node
         if isinstance(node.ctx, ast.Load) and hasattr(builtins, name):
             node.id = f"_certain_{name}"
@@ -198,20 +165,44 @@ def _bound(node: ast.AST) -> list[str]:
     return [found] if isinstance(found, str) else []
 
 
-class GuardedKernel(IPythonKernel):
-    """IPython's kernel, which restores what tests rely on before each of them."""
+def _bound_names(code: str) -> set[str]:
+    try:
+        return {name for node in ast.walk(ast.parse(code)) for name in _bound(node)}
+    except SyntaxError:  # a line that only IPython understands
+        return set()
 
-    guard: Guard | None = None
 
-    async def do_execute(self, code, silent, *args, cell_meta=None, **kwargs):
+def install(kernel, snapshot: Snapshot) -> None:
+    """Let a kernel restore what tests rely on, and prove that it has run a cell.
+
+    What is needed for that is held by one function alone: no attribute leads to it.
+
+    Args:
+        kernel: IPython's, before its first cell.
+        snapshot: of the modules.
+    """
+    run, names = kernel.do_execute, kernel.shell.user_ns
+
+    async def do_execute(code, silent, *args, cell_meta=None, **kwargs):
         """Run a cell; the grader's message says what kind of cell it is."""
-        kind = (cell_meta or {}).get("grading", "")
-        before = dict(self.shell.user_ns) if kind == "given" else {}
+        meta = {} if cell_meta is None else cell_meta
+        kind, proof = meta.pop("grading", ""), meta.pop("proof", "")
+        if kind:
+            guard.restore()
+        before = dict(names)
         if kind == "test":
-            self.guard.restore()
-        reply = await super().do_execute(code, silent, *args, cell_meta=cell_meta, **kwargs)
+            with DisableTorchFunctionSubclass():
+                reply = await run(code, silent, *args, cell_meta=meta, **kwargs)
+            replaced = guard.changed(code)
+            if replaced and reply["status"] == "ok":
+                reason = f"{replaced} was replaced while the test ran"
+                reply = {"status": "error", "ename": "Replaced", "evalue": reason, "traceback": []}
+        else:
+            reply = await run(code, silent, *args, cell_meta=meta, **kwargs)
         if kind == "given":
-            self.guard.remember(before)
-        if kind == "test":
-            self.shell.ast_transformers.clear()
-        return reply
+            guard.remember(before)
+        guard.restore_kernel()
+        return {**reply, "proof": proof}
+
+    kernel.do_execute = do_execute
+    guard = Guard(kernel, snapshot)

@@ -1,24 +1,30 @@
-"""Read what was handed in, whatever it is."""
+"""Take in a folder that was handed in: files that are files, as far as there is room."""
 
-import json
 import os
 import stat
+import warnings
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import nbformat
 from nbconvert.exporters import NotebookExporter
-from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_raw_cell
+from nbgrader.utils import parse_utc
 from traitlets import Integer
 from traitlets.config import Configurable
 
-NEW_CELL = {"code": new_code_cell, "markdown": new_markdown_cell, "raw": new_raw_cell}
+from grading.notebooks import Refused, decode, read_submission
+from grading.results import plain_line
+from grading.transplant import Transplant
+
 MEGABYTE = 10**6
-
-
-class Refused(Exception):
-    """A file that cannot be read as a notebook; the message says why."""
+MOST_ENTRIES = 10_000  # files and folders that are looked at
+MOST_PROBLEMS = 20
+LONGEST_PATH = 1000  # bytes; Linux takes 4,096 with the folders above
+JUNK = {"__MACOSX", ".DS_Store", ".ipynb_checkpoints", "__pycache__", ".git", "Thumbs.db"}
+JUNK |= {"desktop.ini"}
+TIME = "timestamp.txt"
 
 
 @dataclass
@@ -44,54 +50,124 @@ class Intake(Configurable):
     folder_size = Integer(100, help="Megabytes of all other files together.").tag(config=True)
     folder_files = Integer(200, help="How many other files there may be.").tag(config=True)
 
-    def read(self, folder: Path, notebooks: list[str]) -> Submission:
+    def read(
+        self, folder: Path, notebooks: list[str], given: Mapping[str, bytes] | None = None
+    ) -> Submission:
         """Read one student's folder.
 
         Args:
             folder: where the student's files are.
             notebooks: the names of the notebooks that the assignment asks for.
+            given: the assignment's own files, which a student's do not replace.
         """
         found = Submission()
         wanted = {f"{name}.ipynb" for name in notebooks}
-        others, room = [], self.folder_size * MEGABYTE
-        if not folder.is_symlink():
-            others = [path for path in _walk(folder) if str(path.relative_to(folder)) not in wanted]
+        links = [place for place in (folder, folder.parent) if place.is_symlink()]
+        names = [] if links else list(_walk(folder, found.problems))
+        others = [name for name in names if name not in wanted]
         for name in sorted(wanted):
             try:
+                if links:
+                    raise Refused(f"the folder {links[0].name} is a link, not a folder")
                 content = self._notebook(folder / name, others)
             except Refused as error:
-                content = str(error)
+                content = plain_line(str(error))
             found.notebooks[name.removesuffix(".ipynb")] = content
-        for path in others:
-            name = str(path.relative_to(folder))
-            if path.suffix == ".ipynb":
-                continue
-            try:
-                if len(found.files) >= self.folder_files:
-                    raise Refused(f"there are more than {self.folder_files} files")
-                found.files[name] = read_file(path, room, "the files are larger than allowed")
-                room -= len(found.files[name])
-            except Refused as error:
-                found.problems.append(f"{name} was left out: {error}")
+        self._read_files(folder, others, {**dict.fromkeys(wanted), **(given or {})}, found)
+        found.problems = _shown(found.problems)
         return found
 
-    def _notebook(self, path: Path, others: list[Path]) -> bytes:
-        if path.parent.is_symlink():
-            raise Refused(f"the folder {path.parent.name} is a link, not a folder")
-        if not path.is_symlink() and not path.exists():
-            there = ", ".join(sorted(other.name for other in others)[:5]) or "nothing"
+    def _notebook(self, path: Path, others: list[str]) -> bytes:
+        if not os.path.lexists(path):
+            there = ", ".join(others[:5]) or "nothing"
             raise Refused(f"there is no {path.name}, but {there}")
         limit = self.notebook_size * MEGABYTE
         return read_file(path, limit, f"the file is larger than {self.notebook_size} MB")
 
+    def _read_files(
+        self, folder: Path, names: list[str], given: Mapping[str, bytes | None], found: Submission
+    ) -> None:
+        """Read the other files, as far as there is room, and say what is left out."""
+        room = self.folder_size * MEGABYTE
+        for name in names:
+            try:
+                if name.lower().endswith(".ipynb"):
+                    raise Refused("the assignment does not ask for it")
+                if len(os.fsencode(name)) > LONGEST_PATH:
+                    raise Refused(f"its path is longer than {LONGEST_PATH} bytes")
+                if len(found.files) >= self.folder_files:
+                    raise Refused(f"there are more than {self.folder_files} files")
+                limit = min(room, 100) if name == TIME else room
+                content = read_file(folder / name, limit, "the files are larger than allowed")
+                _check_place(name, content, given)
+                if name == TIME:
+                    _check_time(content)
+                if name not in given:
+                    found.files[name] = content
+                    room -= len(content)
+            except Refused as error:
+                found.problems.append(f"{name} was left out: {error}")
 
-def _walk(folder: Path) -> list[Path]:
-    """All files below a folder; what lies behind a link is not looked at."""
-    return sorted(
-        Path(place, name)
-        for place, _, names in os.walk(folder, followlinks=False)
-        for name in names
-    )
+
+def _shown(problems: list[str]) -> list[str]:
+    """The first problems, each on one line; of a very long one both ends."""
+    lines = [plain_line(text) for text in problems]
+    lines = [text if len(text) <= 300 else f"{text[:100]}…{text[-199:]}" for text in lines]
+    more = len(lines) - MOST_PROBLEMS
+    return lines[:MOST_PROBLEMS] + [f"{more} more were left out"] * (more > 0)
+
+
+def is_junk(name: str) -> bool:
+    """Whether a system or Jupyter left this file; nobody handed it in."""
+    return name in JUNK or name.startswith("._")
+
+
+def _walk(folder: Path, problems: list[str]) -> Iterator[str]:
+    """The paths of all files in a folder, in order; what lies behind a link is not looked at."""
+    room, waiting = MOST_ENTRIES, [""]
+    while waiting:
+        inside = waiting.pop()
+        try:
+            with os.scandir(folder / inside) as found:
+                entries = sorted(islice(found, room + 1), key=lambda entry: entry.name)
+        except OSError as error:
+            if not inside:
+                raise
+            problems.append(f"{inside} was left out: it cannot be read ({error.strerror})")
+            continue
+        room -= len(entries)
+        if room < 0:
+            problems.append(f"what lies in {inside or 'the folder'} was left out: too many files")
+            return
+        kept = [entry for entry in entries if not is_junk(entry.name)]
+        waiting += [f"{inside}{e.name}/" for e in reversed(kept) if _is_folder(e)]
+        yield from (f"{inside}{entry.name}" for entry in kept if not _is_folder(entry))
+
+
+def _is_folder(entry: os.DirEntry) -> bool:
+    return entry.is_dir(follow_symlinks=False)
+
+
+def _check_place(name: str, content: bytes, given: Mapping[str, bytes | None]) -> None:
+    """Raise `Refused` for a file that would stand in the way of the assignment's own."""
+    if name in given and given[name] != content:
+        raise Refused("the assignment's own file of that name is used")
+    parents = {str(parent) for parent in Path(name).parents}
+    if parents & {*given, TIME} or any(own.startswith(f"{name}/") for own in given):
+        raise Refused("the assignment has another file at that place")
+
+
+def _check_time(content: bytes) -> None:
+    """Raise `Refused` for what nbgrader would stop at."""
+    try:
+        text = content.decode("utf-8").strip()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if text:
+                parse_utc(text)
+    except Exception as error:
+        # nbgrader's reader lets a different exception through for each way of being no time
+        raise Refused("it holds no time such as 2030-01-31 12:00:00 UTC") from error
 
 
 def read_file(path: Path, limit: int, too_large: str) -> bytes:
@@ -101,74 +177,30 @@ def read_file(path: Path, limit: int, too_large: str) -> bytes:
         Refused: if it is a link, no regular file, unreadable, or longer than ``limit``.
     """
     try:
-        # opened as it is, without waiting at a pipe; what was opened is then looked at
+        # to open a device may have an effect, so it is looked at before and after
+        _check_kind(path.name, os.lstat(path))
         number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
-        kind = "a link, not a file" if path.is_symlink() else f"not readable ({error.strerror})"
-        raise Refused(f"{path.name} is {kind}") from error
+        raise Refused(f"{path.name} is not readable ({error.strerror})") from error
     with os.fdopen(number, "rb") as file:
         found = os.fstat(number)
-        if not stat.S_ISREG(found.st_mode):
-            raise Refused(f"{path.name} is no file")
-        if found.st_nlink > 1:
-            raise Refused(f"{path.name} is a hard link: the same file has a second name; copy it")
+        _check_kind(path.name, found)
         content = file.read(limit + 1) if found.st_size <= limit else b""
     if found.st_size > limit or len(content) > limit:
         raise Refused(f"{too_large} ({found.st_size / MEGABYTE:.0f} MB)")
     return content
 
 
-def decode(content: bytes) -> str:
-    """The text of a file, as UTF-8 or, where it says so itself, as UTF-16.
-
-    Raises:
-        Refused: if it is neither.
-    """
-    utf_16 = content.startswith((b"\xff\xfe", b"\xfe\xff"))
-    try:
-        return content.decode("utf-16" if utf_16 else "utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise Refused("the file is not UTF-8 text") from error
-
-
-def read_submission(text: str) -> NotebookNode:
-    """The notebook in ``text``, whatever its format, with only those cells that are cells.
-
-    Raises:
-        Refused: if there is none.
-
-    >>> read_submission("")
-    Traceback (most recent call last):
-    grading.intake.Refused: the file is empty
-    """
-    if not text.strip():
-        raise Refused("the file is empty")
-    try:
-        data = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise Refused(
-            f"the file is not JSON, it was damaged or cut off ({str(error)[:100]})"
-        ) from error
-    try:
-        if "cells" in data:
-            data["cells"] = [cell for cell in data["cells"] if _is_cell(cell)]
-        nb = nbformat.reads(json.dumps(data), as_version=4)
-    except Exception as error:
-        # nbformat lets a different exception through for each way of not being a notebook
-        raise Refused(f"the file is JSON, but not a notebook ({type(error).__name__})") from error
-    if not nb.cells:
-        raise Refused("the notebook has no cells")
-    return nb
-
-
-def _is_cell(cell: object) -> bool:
-    """Whether this has a kind and a text, which the format allows to be a list of lines."""
-    if not isinstance(cell, dict) or cell.get("cell_type") not in NEW_CELL:
-        return False
-    source = cell.get("source")
-    return (
-        all(isinstance(line, str) for line in source) if isinstance(source, list | str) else False
-    )
+def _check_kind(name: str, found: os.stat_result) -> None:
+    """Raise `Refused` for what is no regular file with one name."""
+    if stat.S_ISLNK(found.st_mode):
+        raise Refused(f"{name} is a link, not a file")
+    if stat.S_ISDIR(found.st_mode):
+        raise Refused(f"{name} is a directory, not a file")
+    if not stat.S_ISREG(found.st_mode):
+        raise Refused(f"{name} is no file, but a pipe, a socket or a device")
+    if found.st_nlink > 1:
+        raise Refused(f"{name} is a hard link: the same file has a second name; copy it")
 
 
 class SubmissionExporter(NotebookExporter):
@@ -179,6 +211,9 @@ class SubmissionExporter(NotebookExporter):
 
     def from_filename(self, filename, resources=None, **kw):
         """Read the file as a notebook, or begin an empty one that says why that failed."""
+        if not any(isinstance(step, Transplant) for step in self._preprocessors):
+            # one that was rebuilt already, and is to be entered
+            return super().from_filename(filename, resources=resources, **kw)
         path = Path(filename)
         resources["metadata"] = {"name": path.stem, "path": str(path.parent)}
         limit = Intake(config=self.config).notebook_size

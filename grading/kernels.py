@@ -9,16 +9,9 @@ The kernelspec ``sandbox`` names the provisioner, and ``nbgrader_config.py`` set
 """
 
 import asyncio
-import atexit
-import contextlib
-import json
 import os
 import signal
-import socket
-import subprocess
 import sys
-import tempfile
-import threading
 import time
 from pathlib import Path
 
@@ -26,121 +19,12 @@ from jupyter_client.provisioning import LocalProvisioner
 from traitlets import Bool, Integer
 
 from grading.room import MEBIBYTE, SOCKETS, WORK, Room, check_isolation, data_set
+from grading.warm_process import WARM, clean_environment
 
 LAUNCHER = "ipykernel_launcher"
-ADDRESS = "GRADING_WARM_PROCESS"  # names the socket of the process that a grader has started
 LOST = 1  # the exit code of a kernel that went down with the process it was forked from
 SECONDS_TO_START = 60
-
-
-class WarmProcess:
-    """The process that kernels are forked from; started when the first one is asked for.
-
-    The processes that grade for one grader share one: `share` names it in the environment.
-    """
-
-    def __init__(self):
-        self._lock = threading.Lock()
-        self._channel: socket.socket | None = None
-        self._process: subprocess.Popen | None = None
-
-    def share(self) -> None:
-        """Start the process now, and let the programs that are started from here use it."""
-        with self._lock:
-            if self._channel is None:
-                self._connect()
-            os.environ[ADDRESS] = self._address
-
-    def ask(self, **request) -> dict:
-        """Send a request, and return its answer.
-
-        Raises:
-            ConnectionError: if the process ends instead; the next request starts another one.
-        """
-        with self._lock:
-            if self._channel is None:
-                self._connect()
-            try:
-                self._channel.sendall(json.dumps(request).encode() + b"\n")
-                return json.loads(self._answers.readline())
-            except (OSError, ValueError):
-                self._hang_up()
-                raise ConnectionError("the process that starts kernels has ended") from None
-
-    def _connect(self) -> None:
-        self._address = os.environ.get(ADDRESS, "")
-        self._channel = socket.socket(socket.AF_UNIX)
-        try:
-            self._channel.connect(self._address)
-        except OSError:  # there is none to share, or it has ended
-            self._start()
-            self._channel.connect(self._address)
-        self._answers = self._channel.makefile("r", encoding="utf-8")
-
-    def _start(self) -> None:
-        folder = tempfile.TemporaryDirectory(prefix="warm-")
-        self._address = str(Path(folder.name, "socket"))
-        self._owner, theirs = socket.socketpair()
-        with theirs, socket.socket(socket.AF_UNIX) as listener:
-            listener.bind(self._address)
-            listener.listen(64)
-            descriptors = [listener.fileno(), theirs.fileno()]
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "grading.warm", *map(str, descriptors)],
-                pass_fds=descriptors,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,  # where programs that submissions start would print
-                env=clean_environment(),
-                start_new_session=True,
-            )
-        self._folder = folder
-        atexit.register(self.close)
-
-    def close(self) -> None:
-        """End the process and all kernels that it still has, unless it is another program's."""
-        atexit.unregister(self.close)
-        with self._lock:
-            self._hang_up()
-
-    def _hang_up(self) -> None:
-        if self._channel is not None:
-            with contextlib.suppress(OSError):
-                self._answers.close()
-            self._channel.close()
-            self._channel = None
-        if self._process is not None:
-            self._owner.close()
-            self._process.wait()
-            self._process = None
-            self._folder.cleanup()
-
-
-WARM = WarmProcess()
-
-
-def name_kernelspec() -> None:
-    """Let Jupyter find the kernelspec ``sandbox``, here and in the programs started from here."""
-    place = str(Path(__file__).parent / "jupyter")
-    known = os.environ.get("JUPYTER_PATH", "")
-    if place not in known.split(os.pathsep):
-        os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, [place, known]))
-
-
-def clean_environment() -> dict[str, str]:
-    """What a submission may know of the grader's environment; passwords and keys stay out.
-
-    The memory of a copied process holds all that the first one was given.
-    """
-    names = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "PYTHONPATH")
-    kept = {name: os.environ[name] for name in names if name in os.environ}
-    threads = os.environ.get("OMP_NUM_THREADS", "1")  # as many threads as graders are too many
-    return {
-        **kept,
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.defpath]),
-        **{"OMP_NUM_THREADS": threads, "PYTHONHASHSEED": "0"},  # sets keep their order
-        **{"DEEPLEARN_DATA": data_set()[0], "HOME": "/tmp", "MPLCONFIGDIR": "/tmp/matplotlib"},
-        **{"IPYTHONDIR": "/tmp/ipython", "PYDEVD_DISABLE_FILE_VALIDATION": "1"},
-    }
+SECONDS_TO_END = 5
 
 
 class ForkedKernel:
@@ -262,6 +146,13 @@ class SandboxProvisioner(LocalProvisioner):
     def out_of_time(self) -> bool:
         """Whether the kernel was ended because it had used up its time of the processor."""
         return self.process is not None and self.process.poll() == -signal.SIGXCPU
+
+    async def kill(self, restart: bool = False) -> None:
+        """End the kernel, and wait for its end; its manager would look only ten times a second."""
+        await super().kill(restart)
+        end = time.monotonic() + SECONDS_TO_END
+        while await self.poll() is None and time.monotonic() < end:
+            await asyncio.sleep(0.002)
 
     async def cleanup(self, restart: bool = False) -> None:
         """Close the room, with all that is left in it."""

@@ -182,7 +182,8 @@ def _plain(path: tuple[str, ...], assignments: set[str], taken: set[str]) -> Ori
     else:
         name = top
     given = rest[0] if len(rest) > 1 and rest[0] in assignments else ""
-    platform = "nbgrader" if given else "plain"
+    # within a zip a student named the folders, and wrote the timestamp.txt
+    platform = "nbgrader" if given and not top.lower().endswith(".zip") else "plain"
     # for a file at the top, the name is the student's, and says nothing of the notebook
     file = rest[1:] if given else rest
     shown = unicodedata.normalize("NFC", name)

@@ -13,6 +13,7 @@ from grading.course import Course, write_atomically
 from grading.gradebook import transactions
 from grading.intake import Submission
 from grading.results import Result
+from grading.student_ids import bad_id
 from grading.task import Outcome
 
 # What nbgrader does after running a notebook. Before that, workers have done their part.
@@ -41,6 +42,8 @@ class Ledger:
 
     def read(self, student: str) -> tuple[str, Result | None]:
         """The key of a student's last result, and the result; or ``("", None)``."""
+        if reason := bad_id(student):
+            return "", Result(self.assignment, student, "refused", reason)
         try:
             known = json.loads((self.folder / f"{student}.json").read_text(encoding="utf-8"))
             return known["key"], Result(**known["result"])
@@ -139,7 +142,10 @@ class Ledger:
                 continue
             result.max_score = highest
             if student in known:
-                result.score, result.needs_manual = known[student]
+                result.score, result.needs_manual, penalty = known[student]
+                if penalty:
+                    late = f"handed in late: {penalty:g} points less"
+                    result.reason = "; ".join(filter(None, (result.reason, late)))
             found.append(result)
         return found
 
@@ -152,17 +158,24 @@ def _put_back(place: Path, aside: Path, there: bool) -> None:
         shutil.move(aside, place)
 
 
-def scores(gradebook, assignment: str) -> dict[str, tuple[float, bool]]:
-    """Each student's score, and whether a written answer waits for a person."""
+def scores(gradebook, assignment: str) -> dict[str, tuple[float, bool, float]]:
+    """Each student's score, whether a written answer waits for a person, and the late penalty.
+
+    The penalty is taken off the score, as ``nbgrader export`` does it.
+    """
+    found = SubmittedAssignment
     rows = (
         gradebook.db.query(
-            Student.id, SubmittedAssignment.score, SubmittedAssignment.needs_manual_grade
+            Student.id, found.score, found.needs_manual_grade, found.late_submission_penalty
         )
         .join(SubmittedAssignment, SubmittedAssignment.student_id == Student.id)
         .join(Assignment, SubmittedAssignment.assignment_id == Assignment.id)
         .filter(Assignment.name == assignment)
     )
-    return {student: (score, bool(waits)) for student, score, waits in rows}
+    return {
+        student: (max(0.0, score - penalty), bool(waits), penalty)
+        for student, score, waits, penalty in rows
+    }
 
 
 def changes(before: Result, after: Result) -> list[str]:

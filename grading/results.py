@@ -14,7 +14,7 @@ class Result:
 
     Attributes:
         status: one of `STATUSES`. ``failed`` means that grading itself went wrong, not the answer.
-        reason: why the status is not ``graded``; else empty.
+        reason: why the status is not ``graded``, or which files were left out; else empty.
         needs_manual: whether a person has to read a written answer.
         score: points so far, those given by hand included.
         max_score: points that there are.

@@ -6,6 +6,7 @@ import unicodedata
 
 RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?", re.IGNORECASE)
 LONGEST = 64  # characters; at most twice as many bytes
+GLOB = "*?["
 
 
 def plain_id(name: str) -> str:
@@ -37,6 +38,23 @@ def numbered_id(name: str, number: str) -> str:
     if not number:
         return plain_id(kept)
     return f"{_shorten(kept, LONGEST - 21) or 'student'}_{_shorten(number, 20)}"
+
+
+def bad_id(student: str) -> str:
+    """Why nbgrader and its gradebook cannot keep a student under this id, or nothing.
+
+    >>> bad_id("a*")
+    "the student's folder has a name with '*', which nbgrader cannot keep: rename it"
+    """
+    wrong = [c for c in student if c in GLOB or unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp")]
+    cure = "which nbgrader cannot keep: rename it"
+    if wrong:
+        return f"the student's folder has a name with {wrong[0]!a}, {cure}"
+    if student != student.strip():
+        return f"the student's folder has a name with a blank at its start or end, {cure}"
+    if (length := len(student.encode())) > 2 * LONGEST:
+        return f"the student's folder has a name of {length} bytes, {cure} (at most {2 * LONGEST})"
+    return ""
 
 
 def _is_letter(character: str) -> bool:

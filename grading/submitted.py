@@ -7,12 +7,13 @@ import unicodedata
 from datetime import UTC, datetime
 from pathlib import Path
 
-from grading.course import Course, CourseError, write_atomically
+from grading.course import Course, CourseError
 from grading.layouts import Origin, timestamp
 
 RECORD = ".collected.json"
 EARLIER = ".earlier"
 NUMBERED = ("moodle", "canvas")
+PART = ".part"  # what is being written: a run that was killed leaves this alone
 
 
 class NotWritten(Exception):
@@ -63,14 +64,8 @@ class Submitted:
         known = self.records.get(origin.student)
         if known is None:
             return ""
-        numbered = known.get("platform") in NUMBERED, origin.platform in NUMBERED
-        ours, theirs = (
-            (origin.platform, origin.number),
-            (known.get("platform"), known.get("number")),
-        )
-        if (all(numbered) and ours != theirs) or (
-            not any(numbered) and known.get("name") != origin.name
-        ):
+        ours = origin.platform, origin.number, origin.name
+        if not _same(ours, tuple(known.get(key) for key in ("platform", "number", "name"))):
             name = f"{known.get('name')!r} ({known.get('platform')})"
             return f"the id {origin.student} is {name}, collected before: rename one"
         return ""
@@ -131,15 +126,24 @@ class Submitted:
             record |= {"name": origin.name, "platform": origin.platform, "number": number}
         record |= {"late": origin.late, **found}
         one = {"platform": origin.platform, "late": origin.late, "time": time or None}
-        one |= {"attempt": origin.attempt or None, **found}
+        one |= {"attempt": origin.attempt or None, "number": origin.number or None, **found}
         record.setdefault("notebooks", {})["/".join(target)] = one
         self._changed |= json.dumps(record) != before
+
+    def people(self, assignment: str) -> dict[str, dict]:
+        """The record of each student, with the number that Moodle gave for this assignment."""
+        return {
+            student: {**record, "number": numbers(record).get(assignment)}
+            if record.get("platform") == "moodle" and record.get("notebooks")
+            else record
+            for student, record in self.records.items()
+        }
 
     def save(self) -> None:
         """Write the record, if it changed."""
         if self._changed and not self.dry_run:
             text = json.dumps(self.records, indent=1, ensure_ascii=False, sort_keys=True)
-            self._write_file(self.root / RECORD, text.encode("utf-8", "replace"))
+            self._write(self.root / RECORD, text.encode("utf-8", "replace"), keep=False)
             self._changed = False
 
     def _known(self, student: str, target: tuple[str, str]) -> dict:
@@ -160,23 +164,20 @@ class Submitted:
         there = self._time(folder)
         if (keep and there) or there == time:
             return
-        if os.path.lexists(path):
-            self._move_away(path)
         if time:
-            self._write_file(path, time.encode())
+            self._write(path, time.encode())
+        elif os.path.lexists(path):
+            self._move_away(path)
 
-    def _write(self, path: Path, data: bytes) -> None:
-        part = path.with_name(f"{path.name}.new")
-        self._write_file(part, data)
-        if os.path.lexists(path):
+    def _write(self, path: Path, data: bytes, keep: bool = True) -> None:
+        """Write a file such that it is there whole; what was there is kept among the earlier."""
+        part = self.root / PART
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.unlink(missing_ok=True)  # a link would be written through
+        part.write_bytes(data)
+        if keep and os.path.lexists(path):
             self._move_away(path)
         part.replace(path)
-
-    def _write_file(self, path: Path, data: bytes) -> None:
-        part = path.with_name(f"{path.name}.part")
-        if part.is_symlink():
-            part.unlink()  # it would be written through
-        write_atomically(path, data)
 
     def _move_away(self, path: Path) -> None:
         """Move what is to be replaced to a folder that is named after the time."""
@@ -196,6 +197,25 @@ class Submitted:
                 name = folder.relative_to(self.root.parent)
                 raise NotWritten(f"{name} is a link; nothing is written through it: remove it")
             folder = folder.parent
+
+
+def _same(ours: tuple, known: tuple) -> bool:
+    """Whether two of platform, number and name with one id are one person."""
+    if ours[0] == known[0] == "moodle":  # its numbers differ between assignments
+        return alike(ours[2]) == alike(str(known[2]))
+    if ours[0] in NUMBERED and known[0] in NUMBERED:
+        return ours[:2] == known[:2]
+    return ours[2] == known[2] or ours[0] in NUMBERED or known[0] in NUMBERED
+
+
+def numbers(record: dict) -> dict[str, str]:
+    """A student's number on the platform, by assignment."""
+    notebooks = record.get("notebooks")
+    return {
+        target.partition("/")[0]: str(one.get("number") or record.get("number") or "")
+        for target, one in (notebooks.items() if isinstance(notebooks, dict) else ())
+        if isinstance(one, dict) and one.get("platform") == record.get("platform")
+    }
 
 
 def _holds(path: Path, data: bytes) -> bool:

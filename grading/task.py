@@ -7,6 +7,7 @@ the gradebook: many of these run at a time, and one process writes down what the
 import functools
 import hashlib
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,9 +19,10 @@ from nbgrader.utils import determine_grade, is_grade, is_solution
 from traitlets.config import Config, LoggingConfigurable
 
 from grading.execute import ExecuteSubmission
-from grading.intake import Refused, Submission, decode, read_submission
-from grading.kernels import name_kernelspec
+from grading.intake import Submission
+from grading.notebooks import Refused, decode, read_submission
 from grading.transplant import InstructorCopy, refused, transplant
+from grading.warm_process import name_kernelspec
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +80,10 @@ def run_submission(package: Package, submission: Submission) -> Outcome:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content)
             for name in package.notebooks:
-                _run_notebook(package, name, submission.notebooks.get(name, ""), place, outcome)
+                copy, content = instructor_copy(package, name), submission.notebooks.get(name, "")
+                nb = rebuild(copy, content, submission.problems)
+                _run_notebook(package, name, nb, place, outcome)
+            outcome.reason = outcome.reason or "; ".join(submission.problems)
     except Exception as error:
         # whatever it is, it may not stop the class
         reason = f"grading went wrong: {type(error).__name__}: {error}"
@@ -87,9 +92,8 @@ def run_submission(package: Package, submission: Submission) -> Outcome:
 
 
 def _run_notebook(
-    package: Package, name: str, content: bytes | str, place: str, outcome: Outcome
+    package: Package, name: str, nb: NotebookNode, place: str, outcome: Outcome
 ) -> None:
-    nb = rebuild(instructor_copy(package, name), content)
     resources = {"metadata": {"path": place}, "unique_key": name}
     for step in (ExecuteSubmission, LimitOutput):
         nb, resources = step(config=package.settings).preprocess(nb, resources)
@@ -101,14 +105,16 @@ def _run_notebook(
     outcome.notebooks[name] = nbformat.writes(nb)
 
 
-def rebuild(instructor: InstructorCopy, content: bytes | str) -> NotebookNode:
+def rebuild(
+    instructor: InstructorCopy, content: bytes | str, problems: Sequence[str] = ()
+) -> NotebookNode:
     """The notebook to be graded, from what was handed in; or the empty one, with the reason."""
     try:
         if isinstance(content, str):
             raise Refused(content)
-        return transplant(instructor, read_submission(decode(content)))
+        return transplant(instructor, read_submission(decode(content)), problems)
     except Refused as error:
-        return refused(instructor, str(error))
+        return refused(instructor, str(error), problems)
 
 
 @functools.lru_cache(maxsize=8)
@@ -140,7 +146,7 @@ def read_scores(nb: NotebookNode, outcome: Outcome) -> None:
 
 def fingerprint(submission: Submission) -> str:
     """A hash of all that was handed in."""
-    digest = hashlib.sha256()
+    digest = hashlib.sha256("\n".join(submission.problems).encode())
     for name, content in sorted({**submission.notebooks, **submission.files}.items()):
         data = content if isinstance(content, bytes) else content.encode("utf-8", "replace")
         digest.update(f"{name}\0{type(content).__name__}\0{len(data)}\0".encode("utf-8", "replace"))

@@ -10,6 +10,8 @@ instructor's copy (solutions cleared, hidden tests in place) and takes from the 
 
 import copy
 import itertools
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import nbformat
@@ -25,7 +27,8 @@ from nbgrader.preprocessors import (
 )
 from nbgrader.utils import is_grade, is_locked, is_solution
 
-from grading.intake import NEW_CELL
+from grading.notebooks import NEW_CELL
+from grading.results import plain_line
 
 
 class InstructorCopy:
@@ -61,18 +64,21 @@ class InstructorCopy:
             if _grade_id(cell) is None
         }
 
-    def find(self, cell: NotebookNode) -> int | None:
-        """The position of the instructor's cell that a student's cell is; None if it was added.
+    def find(self, cells: list[NotebookNode]) -> list[int | None]:
+        """The position of the instructor's cell that each cell is; None for one that was added.
 
         The ``grade_id`` decides. A tool that strips metadata may have kept the cell's own id.
-        Instructor's cells without either are known by their text.
+        Instructor's cells without either are known by their text. What one cell is by its
+        ``grade_id`` no other is by less.
         """
-        grade_id = _grade_id(cell)
-        if grade_id in self._by_grade_id:
-            return self._by_grade_id[grade_id]
-        if cell.get("id") in self._by_id:
-            return self._by_id[cell.get("id")]
-        return self._by_text.get((cell.cell_type, cell.source.strip()))
+        homes = [self._by_grade_id.get(_grade_id(cell)) for cell in cells]
+        claimed = set(homes)
+        for n, cell in enumerate(cells):
+            if homes[n] is None:
+                text = cell.cell_type, cell.source.strip()
+                home = self._by_id.get(cell.get("id"), self._by_text.get(text))
+                homes[n] = None if home in claimed else home
+        return homes
 
     def checksums(self) -> dict[str, str]:
         """The checksum of each cell that the gradebook knows, by ``grade_id``."""
@@ -90,8 +96,10 @@ def _grade_id(cell: NotebookNode) -> str | None:
     return grade_id if isinstance(grade_id, str) and grade_id else None
 
 
-def transplant(instructor: InstructorCopy, submitted: NotebookNode) -> NotebookNode:
-    """The notebook to be graded.
+def transplant(
+    instructor: InstructorCopy, submitted: NotebookNode, problems: Sequence[str] = ()
+) -> NotebookNode:
+    """The notebook to be graded; on top, a note says which files were left out.
 
     A solution cell that is there more than once was copied or split. Copies that are still as they
     were handed out count for nothing if another one differs; those that remain run in their order,
@@ -103,8 +111,7 @@ def transplant(instructor: InstructorCopy, submitted: NotebookNode) -> NotebookN
     answers: dict[int, list[NotebookNode]] = {}
     added: dict[int, list[NotebookNode]] = {}
     place = -1
-    for cell in submitted.cells:
-        home = instructor.find(cell)
+    for cell, home in zip(submitted.cells, instructor.find(submitted.cells), strict=True):
         if home is None:
             added.setdefault(place, []).append(cell)
             continue
@@ -116,7 +123,8 @@ def transplant(instructor: InstructorCopy, submitted: NotebookNode) -> NotebookN
             added.setdefault(home, []).append(cell)
 
     graded = copy.deepcopy(instructor.nb)
-    graded.cells = [_plain(cell) for cell in added.get(-1, [])]
+    graded.cells = [_note("  \n".join(map(_literal, problems)))] if problems else []
+    graded.cells += [_plain(cell) for cell in added.get(-1, [])]
     for n, known in enumerate(copy.deepcopy(instructor.nb.cells)):
         if is_solution(known):
             graded.cells += _answered(known, answers.get(n, []), instructor.handed_out[n])
@@ -143,8 +151,8 @@ def _answered(known: NotebookNode, copies: list[NotebookNode], stub: str) -> lis
     changed = [cell for cell in copies if cell.source.strip() != stub] or copies[:1]
     # of copies with the same text the last one stays
     kept = list({cell.source: cell for cell in reversed(changed)}.values())[::-1]
-    known.source = _text(kept[-1])
-    if known.cell_type == "markdown" and isinstance(kept[-1].get("attachments"), dict):
+    known.source = kept[-1].source
+    if known.cell_type == "markdown" and "attachments" in kept[-1]:
         known.attachments = kept[-1].attachments
     if len(copies) == 1:
         return [known]
@@ -153,7 +161,7 @@ def _answered(known: NotebookNode, copies: list[NotebookNode], stub: str) -> lis
         "differ from each other and from what was handed out. They stand here in their order, and "
         "the last one is the answer."
     )
-    earlier = [NEW_CELL[known.cell_type](_text(cell)) for cell in kept[:-1]]
+    earlier = [NEW_CELL[known.cell_type](cell.source) for cell in kept[:-1]]
     return [_note(note), *earlier, known]
 
 
@@ -161,21 +169,21 @@ def _note(text: str) -> NotebookNode:
     return new_markdown_cell(f"*Note of the grader.* {text}")
 
 
+def _literal(text: str) -> str:
+    """A text that may hold the names of a student's files, such that Markdown shows it as it is."""
+    return re.sub(r"([\\`*_\[\]<>&$])", r"\\\1", plain_line(text))
+
+
 def _plain(cell: NotebookNode) -> NotebookNode:
     """A student's cell with its text and nothing else."""
-    return NEW_CELL[cell.cell_type](_text(cell))
+    return NEW_CELL[cell.cell_type](cell.source)
 
 
-def _text(cell: NotebookNode) -> str:
-    # half a surrogate pair is valid JSON, and cannot be written to a file
-    return cell.source.encode("utf-8", "replace").decode("utf-8")
-
-
-def refused(instructor: InstructorCopy, reason: str) -> NotebookNode:
+def refused(instructor: InstructorCopy, reason: str, problems: Sequence[str] = ()) -> NotebookNode:
     """The notebook to be graded where none could be read; it says why."""
-    graded = transplant(instructor, new_notebook())
+    graded = transplant(instructor, new_notebook(), problems)
     graded.metadata["grading"] = {"status": "refused", "reason": reason}
-    graded.cells.insert(0, _note(f"The submission could not be read: {reason}."))
+    graded.cells.insert(0, _note(f"The submission could not be read: {_literal(reason)}."))
     return graded
 
 

@@ -1,7 +1,7 @@
 """The process from which kernels are forked: it has imported already what submissions import.
 
-`grading.kernels` starts it as ``python -P -m grading.warm LISTENER OWNER``. It answers requests on
-the socket ``LISTENER``, a line of JSON each way. It ends when the other end of the
+`grading.warm_process` starts it as ``python -P -m grading.warm LISTENER OWNER``. It answers
+requests on the socket ``LISTENER``, a line of JSON each way. It ends when the other end of the
 socket ``OWNER`` is closed, as happens when its grader ends. With a connection end the kernels that
 it asked for.
 """
@@ -20,7 +20,8 @@ import traceback
 from pathlib import Path
 
 from grading.confine import wait_and_end_like, walk_in
-from grading.guard import Guard, GuardedKernel, Snapshot
+from grading.guard import install
+from grading.snapshot import Snapshot
 
 PRELOADED = (
     *("ipykernel.kernelapp", "matplotlib.pyplot", "torch", "deeplearn.data", "deeplearn.models"),
@@ -104,8 +105,8 @@ def _fork(
     """Start a kernel, in a process group of its own, and in a room if one is named.
 
     Returns:
-        The process ``group`` to wait for, and the kernel's ``pid``; with ``error`` if it did not
-        get that far.
+        The process ``group`` to wait for, and the kernel's ``pid``; ``error`` if it did not get
+        that far.
     """
     reader, writer = os.pipe()
     group = os.fork()
@@ -124,23 +125,27 @@ def _fork(
             os._exit(1)
     os.close(writer)
     with os.fdopen(reader, encoding="utf-8") as told:
-        answer = told.read()
-    return {"group": group, **json.loads(answer or '{"pid": 0, "error": "it ended at once"}')}
+        # the process outside answers, and the one inside if it cannot be locked in
+        answers = [json.loads(line) for line in told]
+    found = {"group": group}
+    for answer in answers or [{"error": "it ended at once"}]:
+        found |= answer
+    return found
 
 
 def _enter(room: dict | None) -> None:
     """Walk into the room, if there is one, and tell the number of the process that did."""
     with os.fdopen(3, "w", encoding="utf-8") as channel:
         if room is None:
-            channel.write(json.dumps({"pid": os.getpid()}))
+            channel.write(json.dumps({"pid": os.getpid()}) + "\n")
             return
         try:
             inside = walk_in(**room)
         except OSError as error:
-            channel.write(json.dumps({"pid": 0, "error": str(error)}))
+            channel.write(json.dumps({"error": str(error)}) + "\n")
             raise
         if inside:
-            channel.write(json.dumps({"pid": inside}))
+            channel.write(json.dumps({"pid": inside}) + "\n")
     if inside:
         wait_and_end_like(inside)
     os.setsid()
@@ -163,9 +168,9 @@ def _run_kernel(arguments: list[str], folder: str, env: dict[str, str], snapshot
     sys.argv = ["ipykernel_launcher", *arguments, f"--IPKernelApp.parent_handle={os.getppid()}"]
     # what a student's files are named may not hide a module
     sys.path[:] = [*(place for place in sys.path if place), ""]
-    kernel = IPKernelApp.instance(kernel_class=GuardedKernel)
+    kernel = IPKernelApp.instance()
     kernel.initialize()
-    kernel.kernel.guard = Guard(kernel.shell, snapshot)
+    install(kernel.kernel, snapshot)
     events = kernel.shell.events
 
     def seed(_) -> None:

@@ -7,10 +7,16 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import active_children, get_context, parent_process
+from multiprocessing import (
+    active_children,
+    forkserver,
+    get_context,
+    parent_process,
+    resource_tracker,
+)
 
 from grading.course import CourseError
-from grading.kernels import WARM
+from grading.warm_process import WARM
 
 
 def end_with_parent() -> None:
@@ -47,6 +53,7 @@ def local(jobs: int) -> Iterator[tuple[Executor, int]]:
     WARM.share()
     context = get_context("forkserver")
     context.set_forkserver_preload(["grading.task"])
+    _start_helpers()
     others = set(active_children())
     pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=leave_ctrl_c_to_parent)
     try:
@@ -57,6 +64,19 @@ def local(jobs: int) -> Iterator[tuple[Executor, int]]:
         raise
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _start_helpers() -> None:
+    """Start the processes with which `multiprocessing` works, deaf to the end of the terminal.
+
+    They would go first, and complain. So they end, as all that they start, with this process.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    try:
+        resource_tracker.ensure_running()
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
 
 
 @contextmanager

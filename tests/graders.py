@@ -32,7 +32,8 @@ class Graders:
     """
 
     def __init__(self, course, temporary):
-        env = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(temporary)}
+        places = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+        env = {**os.environ, "PYTHONPATH": places, "TMPDIR": str(temporary)}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.graders"],
             **{"cwd": course, "env": env, "text": True},

@@ -147,26 +147,39 @@ def state(course, student):
     return total, path.read_bytes() if path.exists() else None, score
 
 
-def test_what_cannot_be_written_down_is_undone(course, instant):
-    (course.root / "submitted/bob/toy/timestamp.txt").write_text("no time at all")
-    found = {result.student: result for result in grade(course, "toy", progress=False)}
+@contextlib.contextmanager
+def nothing_of_bob(monkeypatch):
+    """nbgrader fails for bob, after the points of his first test."""
+    real = SaveAutoGrades.preprocess_cell
+
+    def preprocess_cell(step, cell, resources, index):
+        if step.student_id == "bob" and "test_halve" in str(cell.metadata):
+            raise RuntimeError("it is broken")
+        return real(step, cell, resources, index)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(SaveAutoGrades, "preprocess_cell", preprocess_cell)
+        yield
+
+
+def test_what_cannot_be_written_down_is_undone(course, instant, monkeypatch):
+    with nothing_of_bob(monkeypatch):
+        found = {result.student: result for result in grade(course, "toy", progress=False)}
     assert [result.status for result in found.values()] == ["graded", "failed", "graded"]
-    assert "it could not be written down" in found["bob"].reason
+    assert found["bob"].reason.startswith("it could not be written down: it is broken")
     assert state(course, "bob") == (None, None, 0)
 
 
-def test_what_was_there_before_stands(course, instant):
+def test_what_was_there_before_stands(course, instant, monkeypatch):
     grade(course, "toy", progress=False)
     before = state(course, "bob")
     write(course, "bob", "3")
-    stamp = course.root / "submitted/bob/toy/timestamp.txt"
-    stamp.write_text("no time at all")
-    for _ in range(2):
-        bob = grade(course, "toy", progress=False)[1]
-        assert (bob.status, bob.score, sum(bob.points.values())) == ("failed", 5, 5)
-        assert bob.reason.endswith("what it got before stands")
-        assert state(course, "bob") == before
-    stamp.unlink()
+    with nothing_of_bob(monkeypatch):
+        for _ in range(2):
+            bob = grade(course, "toy", progress=False)[1]
+            assert (bob.status, bob.score, sum(bob.points.values())) == ("failed", 5, 5)
+            assert bob.reason.endswith("what it got before stands")
+            assert state(course, "bob") == before
     bob = grade(course, "toy", progress=False)[1]
     assert (bob.status, bob.score, bob.points["test_halve"]) == ("graded", 2, 0)
 

@@ -1,31 +1,20 @@
 """Kernels that are forked: each as good as new, and none left behind."""
 
 import contextlib
+import json
 import os
 import signal
+import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook
-from traitlets.config import Config
+from jupyter_client import KernelManager
 
-from grading.execute import ExecuteSubmission
-from grading.kernels import ADDRESS, WARM, WarmProcess, name_kernelspec
-
-name_kernelspec()
-
-
-def run(*cells, isolate=True, **settings):
-    """Run cells in a forked kernel; return what they print, and the notebook's ending."""
-    nb = new_notebook(cells=[new_code_cell(cell) for cell in cells])
-    config = Config(SandboxProvisioner={"isolate": isolate})
-    step = ExecuteSubmission(kernel_name="sandbox", config=config, **settings)
-    nb, _ = step.preprocess(nb, {"metadata": {"path": str(Path.cwd())}})
-    texts = [
-        "".join(o.get("text", "") or o.get("evalue", "") for o in cell.outputs) for cell in nb.cells
-    ]
-    return texts, nb.metadata.get("grading", {})
+from grading.warm_process import ADDRESS, WARM, WarmProcess
+from tests.probes import run
 
 
 def running(pid):
@@ -55,6 +44,10 @@ def test_a_forked_kernel_has_torch_and_draws_figures():
     assert ending == {}
 
 
+def test_settings_of_the_system_can_be_read():
+    assert run("print(len(open('/etc/ld.so.cache', 'rb').read(1)))")[0] == ["1\n"]
+
+
 def test_what_one_kernel_changes_no_other_sees():
     change = "import os, torch; torch.Tensor.item = lambda self: 1; os.environ['LEFT'] = 'here'"
     run(change + "; torch.manual_seed(1)")
@@ -76,6 +69,7 @@ def test_environment_and_folder_are_those_of_the_grader(tmp_path, monkeypatch):
         "import os; print(os.environ['SEEN'], os.getcwd())",
         "import sys; print(sys.path)",
         isolate=False,
+        folder=tmp_path,
     )
     assert texts[0] == f"yes {tmp_path}\n"
     assert str(Path(__file__).parent) not in texts[1]
@@ -108,6 +102,93 @@ def test_a_submission_cannot_reach_the_channel_of_the_grader():
     assert run("print('fine')")[0] == ["fine\n"]
 
 
+DESCRIPTORS = """\
+import json, os
+found = {}
+for name in os.listdir('/proc/self/fd'):
+    try:
+        found[int(name)] = os.readlink(f'/proc/self/fd/{name}')
+    except FileNotFoundError:  # the one of the listing itself
+        pass
+print(json.dumps(found))"""
+
+
+def opened(pid):
+    """What the descriptors of a process of the host lead to."""
+    found = set()
+    for path in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            found.add(str(path.readlink()))
+    return found
+
+
+def test_a_submission_has_no_descriptor_of_the_grader():
+    (said,), _ = run(DESCRIPTORS)
+    found = {path for path in json.loads(said).values() if not path.startswith("anon_inode:")}
+    assert found & (opened("self") | opened(WARM._process.pid)) <= {os.devnull}
+    named = {path for path in found if path.startswith("/")}
+    assert named
+    assert all(path == os.devnull or path.startswith("/tmp/ipython/") for path in named)
+
+
+@pytest.fixture
+def kernel(tmp_path, monkeypatch):
+    """A kernel in a room, and a function that runs code in it."""
+    monkeypatch.chdir(tmp_path)
+    manager = KernelManager(kernel_name="sandbox")
+    manager.start_kernel()
+    client = manager.client()
+    client.start_channels()
+    client.wait_for_ready()
+
+    def run_code(code):
+        reply = client.execute_interactive(code, output_hook=lambda message: None)
+        assert reply["content"]["status"] == "ok", reply["content"]
+
+    yield manager.provisioner.room, run_code
+    client.stop_channels()
+    manager.shutdown_kernel(now=True)
+
+
+def test_a_link_of_a_submission_leads_the_grader_nowhere(kernel, tmp_path):
+    room, run_code = kernel
+    (tmp_path / "secret").write_text("secret")
+    with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as client:
+        listener.bind("socket")  # relative: a socket's path must be short
+        listener.listen()
+        targets = {"file": tmp_path / "secret", "socket": tmp_path / "socket", "folder": tmp_path}
+        for name, target in targets.items():
+            run_code(f"import os; os.symlink({str(target)!r}, '/run/kernel/{name}')")
+        assert (room.sockets / "file").is_symlink()
+        with pytest.raises(OSError, match="symbolic links"):
+            (room.sockets / "file").read_text()
+        with pytest.raises(OSError, match="symbolic links"):
+            (room.sockets / "folder" / "secret").read_text()
+        with pytest.raises(OSError, match="symbolic links"):
+            client.connect(str(room.sockets / "socket"))
+
+
+OLD_LINUX = """\
+import os
+from grading import confine
+from grading.room import Room
+confine.NO_LINKS = 0  # an old Linux takes no notice of what it does not know
+with Room(memory=64, processes=16, disk=1) as room:
+    if os.fork() == 0:
+        try:
+            confine.walk_in(room.pid, [], {}, room.user)
+        except OSError as error:
+            print(error, flush=True)
+        os._exit(0)
+    os.wait()"""
+
+
+def test_a_room_in_which_links_stay_on_is_not_entered():
+    command = [sys.executable, "-c", OLD_LINUX]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "links in a room cannot be switched off" in said
+
+
 def test_a_process_that_a_submission_leaves_does_not_hold_up_the_next():
     start = time.monotonic()
     leave = (
@@ -128,6 +209,17 @@ def test_nothing_is_left_when_the_grader_ends(monkeypatch):
     warm.close()
     wait_until_gone(kernel)
     wait_until_gone(parent)
+
+
+def test_the_process_reads_no_settings_from_a_folder_of_all_users():
+    WARM.ask(poll=1)
+    lines = Path(f"/proc/{WARM._process.pid}/environ").read_text(encoding="utf-8").split("\0")
+    variables = dict(line.partition("=")[::2] for line in lines)
+    for name in ("HOME", "MPLCONFIGDIR", "IPYTHONDIR"):
+        place = Path(variables[name])
+        nearest = next(path for path in [place, *place.parents] if path.exists())
+        assert nearest.stat().st_mode & 0o022 == 0, nearest
+        assert nearest.stat().st_uid == os.geteuid(), nearest
 
 
 @pytest.mark.parametrize("pid", [1, 999_999])

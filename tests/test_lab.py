@@ -1,13 +1,6 @@
 """A student's way in a real JupyterLab: open, solve, *Validate*, read what is wrong, mend it."""
 
-import os
 import re
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
-from contextlib import closing
 from pathlib import Path
 
 import nbformat
@@ -20,6 +13,7 @@ from grading.course import Course
 from grading.hand_in import write_submission
 from grading.release import release
 from tests.browser import visit
+from tests.jupyterlab import jupyterlab
 from tests.toy_course import ROOT
 
 pytestmark = [
@@ -60,43 +54,8 @@ def grade_id(cell):
 
 @pytest.fixture(scope="module")
 def lab(folder, tmp_path_factory):
-    """The address of a JupyterLab with nobody's settings but its own."""
-    with closing(socket.socket()) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    home = tmp_path_factory.mktemp("home")
-    folders = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
-    env = {**os.environ, "HOME": str(home), **{name: str(home / name) for name in folders}}
-    options = {
-        "ServerApp.ip": "127.0.0.1",
-        "ServerApp.port": port,
-        "ServerApp.open_browser": False,
-        "ServerApp.allow_root": True,
-        "IdentityProvider.token": "",
-        "LabApp.expose_app_in_browser": True,
-    }
-    command = [sys.executable, "-m", "jupyterlab", *(f"--{k}={v}" for k, v in options.items())]
-    log = home / "lab.log"
-    address = f"http://127.0.0.1:{port}"
-    with log.open("w") as file:
-        server = subprocess.Popen(command, cwd=folder, env=env, stdout=file, stderr=file)
-        try:
-            wait_for(f"{address}/api", server, log)
-            yield address
-        finally:
-            server.terminate()
-            server.wait(timeout=30)
-
-
-def wait_for(url, server, log):
-    for _ in range(600):
-        assert server.poll() is None, log.read_text()
-        try:
-            with urllib.request.urlopen(url, timeout=5):
-                return
-        except OSError:
-            time.sleep(0.1)
-    pytest.fail(f"no JupyterLab after a minute: {log.read_text()}")
+    with jupyterlab(folder, tmp_path_factory.mktemp("home")) as address:
+        yield address
 
 
 def write_in(page, text):

@@ -12,11 +12,12 @@ from traitlets.config import Config
 
 from grading.commands import Answer
 from grading.course import CONFIG_FILE, Course, CourseError
-from grading.intake import MEGABYTE, Intake, Refused, Submission, decode, read_file, read_submission
-from grading.kernels import name_kernelspec
+from grading.intake import MEGABYTE, Intake, Submission, read_file
+from grading.notebooks import Refused, decode, read_submission
 from grading.results import plain_line
 from grading.room import obstacle
 from grading.task import Outcome, Package, run_submission
+from grading.warm_process import name_kernelspec
 
 HELP = "for students: run the visible tests on a notebook as the grader would"
 DESCRIPTION = """\

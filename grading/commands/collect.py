@@ -27,7 +27,16 @@ not changed. The student is found from the platform's name, the assignment from 
 
 What was there before and differs moves to submitted/.earlier/. Names and numbers, with which scores
 go back to the platform, are kept in submitted/.collected.json. A table says what was taken, what
-was not, and why. Stopped or repeated, it takes only what is not there yet."""
+was not, and why. Stopped or repeated, it takes only what is not there yet.
+
+Moodle numbers its participants anew in each assignment. The first id that a student gets here stays
+the student's: later assignments are assigned by the full name. If two students have one full name
+and that cannot tell them apart, their files are not taken: write the student's id in place of the
+name, as in ada_lovelace_12_28_assignsubmission_file_. Where Moodle hides the names, each number is
+a student of its own.
+
+A time counts for late penalties if nbgrader wrote it: in the name of a folder of its exchange, or
+else as <student>/<assignment>/timestamp.txt. One within what a student uploaded does not count."""
 
 WIDEST = {"student": 40, "assignment": 30, "file": 60}
 

@@ -93,7 +93,7 @@ def _report(
     course: Course, assignment: str, results: list[Result], folder: Path, options
 ) -> Answer:
     names, max_points = _gradebook(course, assignment)
-    collected = Submitted(course, dry_run=True).records
+    collected = Submitted(course, dry_run=True).people(assignment)
     people = identities([result.student for result in results], collected, names)
     found = analyse(results, max_points)
     unfinished = options.include_unfinished

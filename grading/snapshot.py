@@ -1,0 +1,203 @@
+"""What modules, classes and the kernel's objects hold at the start, to be put back later.
+
+Whatever puts something back may itself have been replaced. So Python's builtins come first, and
+nothing is used for that but the method of a dictionary, which cannot be replaced.
+"""
+
+import builtins
+import importlib
+import sys
+import types
+from collections.abc import Iterable
+from operator import attrgetter, is_
+from typing import NamedTuple
+
+import torch
+
+# modules, and those below them
+WATCHED = (
+    *("builtins", "math", "cmath", "operator", "functools", "itertools", "collections", "inspect"),
+    *("copy", "types", "json", "random", "statistics", "fractions", "decimal", "numbers", "re"),
+    *("ast", "codeop", "traceback", "warnings", "contextlib", "unittest", "signal", "time", "gc"),
+    *("numpy._core", "numpy.lib", "numpy.linalg", "numpy.random", "numpy.testing"),
+    *("torch._tensor", "torch.functional", "torch.nn", "torch.optim", "torch.testing"),
+    *("torch.autograd.grad_mode", "torch.utils.data", "torch.linalg", "torch.random"),
+    *("torch.overrides", "torch._VF", "torch.special", "torch._C._nn", "torch._C._linalg"),
+    *("deeplearn", "matplotlib.pyplot", "jupyter_client.session", "threading"),
+    *("IPython.core.interactiveshell", "IPython.core.displayhook", "IPython.core.compilerop"),
+    *("IPython.core.inputtransformer2", "IPython.core.events", "IPython.core.async_helpers"),
+    *("ipykernel.ipkernel", "ipykernel.kernelbase", "ipykernel.zmqshell", "ipykernel.displayhook"),
+    *("grading.guard", "grading.snapshot"),
+)
+# modules alone
+ALONE = ("torch", "torch._C", "numpy")
+LOADED = ("numpy.testing", "statistics", "torch.testing", "unittest.mock", "deeplearn.optim")
+# what a test compares with: whoever replaces one of these while the test runs, is found out.
+# torch's optimizers replace their own methods when the first one is made.
+JUDGES = ("builtins", "math", "operator", "numpy", "torch", "unittest")
+NO_JUDGES = ("torch.optim", "torch.utils")
+METHODS = (classmethod, staticmethod, property)
+INSIDE = attrgetter("__code__", "__defaults__", "__kwdefaults__")
+
+
+class Held(NamedTuple):
+    """What one module or class holds of functions, classes and constants."""
+
+    owner: object
+    code: dict[str, object]
+    names: tuple[str, ...]
+    values: tuple[object, ...]
+    known: set[str]
+    judges: bool
+
+
+def _is_below(name: str, starts: Iterable[str]) -> bool:
+    return any(name == start or name.startswith(f"{start}.") for start in starts)
+
+
+def _is_watched(name: str) -> bool:
+    return name in ALONE or _is_below(name, WATCHED)
+
+
+def _classes(module: types.ModuleType) -> set[type]:
+    """The classes of a watched module that can be changed."""
+    return {
+        value
+        for value in list(vars(module).values())
+        if isinstance(value, type)
+        and _is_watched(getattr(value, "__module__", "") or "")
+        and type(value).__name__ != "pybind11_type"  # torch's own, thousands, not what tests use
+    }
+
+
+class Snapshot:
+    """What the watched modules and their classes hold at the time this is made."""
+
+    def __init__(self):
+        for name in LOADED:
+            importlib.import_module(name)
+        self._sys, self._table, self._loaded = sys, sys.modules, dict(sys.modules)
+        watched = {
+            name: module
+            for name, module in self._loaded.items()
+            if _is_watched(name) and isinstance(module, types.ModuleType)
+        }
+        classes = set().union(*map(_classes, watched.values()))
+        self._builtins = vars(builtins), _code(builtins)
+        owners = [(module, name) for name, module in watched.items()]
+        owners += [(found, found.__module__) for found in classes]
+        self._held = [
+            Held(owner, code, tuple(code), tuple(code.values()), set(vars(owner)), _is_judge(name))
+            for owner, name in owners
+            if (code := _code(owner))
+        ]
+        found = {_function(value) for held in self._held for value in held.values}
+        self._functions = [function for function in found if function is not None]
+        self._codes = list(map(INSIDE, self._functions))
+
+    def restore(self) -> None:
+        """Put everything back; names that were added stay where they hide nothing."""
+        now, code = self._builtins
+        now.update(code)
+        self._sys.modules = self._table
+        self._table.update(self._loaded)
+        if list(map(INSIDE, self._functions)) != self._codes:
+            for function, inside in zip(self._functions, self._codes, strict=True):
+                function.__code__, function.__defaults__, function.__kwdefaults__ = inside
+        for held in self._held:
+            now = vars(held.owner)
+            if not all(map(is_, map(now.get, held.names), held.values)):
+                for name, value in held.code.items():
+                    if now.get(name) is not value:
+                        _set(held.owner, name, value)
+            if len(now) > len(held.known):
+                for name in [name for name in now if name not in held.known]:
+                    if _hides(held.owner, name):
+                        _delete(held.owner, name)
+
+    def changed(self) -> str:
+        """What of a test's judges is another one than at the start; empty if nothing is."""
+        for held in self._held:
+            now = vars(held.owner)
+            if held.judges and not all(map(is_, map(now.get, held.names), held.values)):
+                return next(
+                    f"{held.owner.__name__}.{name}"
+                    for name, value in held.code.items()
+                    if now.get(name) is not value
+                )
+        if list(map(INSIDE, self._functions)) != self._codes:
+            return "the inside of a function"
+        return ""
+
+
+def _is_judge(name: str) -> bool:
+    return _is_below(name, JUDGES) and not _is_below(name, NO_JUDGES)
+
+
+def _code(owner: object) -> dict[str, object]:
+    """What a module or class holds of functions, classes and constants; the rest may change."""
+    return {
+        name: value
+        for name, value in vars(owner).items()
+        if callable(value) or isinstance(value, (*METHODS, float, torch.dtype))
+    }
+
+
+def _function(value: object) -> types.FunctionType | None:
+    """The function in Python behind a function or method."""
+    value = getattr(value, "__func__", value) if isinstance(value, METHODS) else value
+    return value if type(value) is types.FunctionType else None
+
+
+def _hides(owner: object, name: str) -> bool:
+    """Whether a name that was added stands in front of another one."""
+    if isinstance(owner, types.ModuleType):
+        return hasattr(builtins, name) and owner is not builtins and not name.startswith("__")
+    return any(name in vars(base) for base in owner.__mro__[1:])
+
+
+def _set(owner: object, name: str, value: object) -> None:
+    try:
+        (type if isinstance(owner, type) else object).__setattr__(owner, name, value)
+    except (AttributeError, TypeError):
+        return  # what Python does not let be set was not set by a student
+
+
+def _delete(owner: object, name: str) -> None:
+    try:
+        (type if isinstance(owner, type) else object).__delattr__(owner, name)
+    except (AttributeError, TypeError):
+        return
+
+
+class Parts:
+    """What objects hold of functions and settings.
+
+    Args:
+        owners: the objects.
+        moving: the names of settings that change by themselves.
+    """
+
+    def __init__(self, owners: Iterable[object], moving: Iterable[str] = ()):
+        self._held = []
+        for owner in owners:
+            now = vars(owner)
+            own = {name: value for name, value in now.items() if callable(value)}
+            traits = now.get("_trait_values", {})
+            settings = {
+                name: value
+                for name, value in traits.items()
+                if name not in moving and not isinstance(value, list | dict | set)
+            }
+            self._held.append((owner, type(owner), now, own, traits, settings))
+
+    def restore(self) -> None:
+        """Put everything back, and take away what stands in front of a class's own methods."""
+        for owner, kind, now, own, traits, settings in self._held:
+            if type(owner) is not kind:
+                object.__setattr__(owner, "__class__", kind)
+            for name in [name for name, value in now.items() if name not in own]:
+                if callable(now[name]) and hasattr(kind, name):
+                    del now[name]
+            now.update(own)
+            traits.update(settings)

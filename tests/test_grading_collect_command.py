@@ -1,0 +1,110 @@
+"""The command `collect`: its table, its arguments, its errors."""
+
+import argparse
+import functools
+import json
+import re
+
+import pytest
+
+from grading.commands import collect as command
+from grading.course import CourseError
+from tests.collecting import (
+    MOODLE,
+    OTHER,
+    TOY,
+    handed_in,
+    make_courses,
+    write_export,
+)
+
+
+@pytest.fixture
+def course(tmp_path):
+    return make_courses(tmp_path / "course")
+
+
+@pytest.fixture
+def export(tmp_path):
+    return functools.partial(write_export, tmp_path)
+
+
+def run(course, *arguments):
+    """The command, as it is called from the command line."""
+    parser = argparse.ArgumentParser(description=command.DESCRIPTION)
+    command.add_arguments(parser)
+    return list(command.run(course, parser.parse_args([str(a) for a in arguments])))
+
+
+def test_the_command_prints_a_table(course, export):
+    files = {f"{MOODLE}/toy.ipynb": TOY, "Eve_1_assignsubmission_file_/toy.pdf": b"%PDF"}
+    (answer,) = run(course, export(files))
+    assert answer.passed
+    lines = answer.text.splitlines()
+    assert lines[0].split() == ["student", "assignment", "what", "file", "reason"]
+    assert lines[1].split()[:3] == ["ada_lovelace_123456", "toy", "taken"]
+    assert "a .pdf file, not a notebook" in lines[2]
+    assert lines[-1] == "1 taken, 1 not taken"
+    assert {line.index(word) for line, word in zip(lines, ("what", "taken"), strict=False)} == {
+        lines[0].index("what")
+    }
+    assert answer.data["counts"]["taken"] == 1
+    assert answer.data["files"][0]["name"] == "Ada Lovelace"
+    assert json.loads(json.dumps(answer.data)) == answer.data
+
+
+def test_a_dry_run_writes_nothing(course, export):
+    (answer,) = run(course, "--dry-run", export({"ada.ipynb": TOY}))
+    assert "1 taken" in answer.text
+    assert "dry run" in answer.text
+    assert not (course.root / "submitted").exists()
+
+
+def test_the_command_takes_several_paths_and_assignments(course, export):
+    one = export({"ada.ipynb": TOY, "bob.ipynb": OTHER}, "one")
+    two = export({"carl.ipynb": TOY}, "two.zip")
+    (answer,) = run(course, one, two, "toy")
+    assert answer.data["counts"]["taken"] == 2
+    assert "belongs to other, which was not asked for" in answer.text
+    assert set(handed_in(course)) == {"ada/toy/toy.ipynb", "carl/toy/toy.ipynb"}
+
+
+def test_terminal_escapes_are_not_printed(course, export):
+    name = "\x1b[2J\x1b]0;owned\x07Eve\u202e_1_assignsubmission_file_toy\x1b[31m.ipynb"
+    (answer,) = run(course, export({name: TOY, f"{MOODLE}\x1b[5m.pdf": b"x"}, "export.zip"))
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f\u202e]", answer.text)
+    assert answer.data["counts"]["taken"] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["missing.zip"], r"missing\.zip does not exist; give the folder"),
+        (["{export}", "nothing"], r"'nothing' is no assignment, and no folder or zip"),
+        (["{course}/submitted"], "lie within each other"),
+        (["{course}"], "lie within each other"),
+        (["{export}/notes.txt"], "is no folder, zip or notebook"),
+    ],
+)
+def test_what_an_instructor_can_mend(course, export, arguments, message):
+    (course.root / "submitted").mkdir()
+    path = export({"ada.ipynb": TOY, "notes.txt": b"x"})
+    filled = [a.format(export=path, course=course.root) for a in arguments]
+    with pytest.raises(CourseError, match=message):
+        run(course, *filled)
+    assert handed_in(course) == {}
+
+
+def test_an_export_that_is_a_broken_zip(course, export):
+    path = export({}, "export.zip")
+    path.write_bytes(b"PK\x03\x04 cut off")
+    (answer,) = run(course, path)
+    assert not answer.passed
+    assert "the zip is damaged or cut off" in answer.text
+
+
+def test_the_size_is_a_setting(course, export):
+    (answer,) = run(course, "--max-size", 1, export({"ada.ipynb": b" " * (1 << 21)}))
+    assert "larger than 1 MB" in answer.text
+    with pytest.raises(SystemExit):
+        run(course, "--max-size", "much", export({}))

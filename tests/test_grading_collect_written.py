@@ -1,0 +1,164 @@
+"""What collecting writes: nothing is lost, nothing beside it is touched, nothing is half there."""
+
+import functools
+import os
+import re
+import signal
+import time
+
+import pytest
+from filelock import FileLock
+
+import grading.exports
+from grading.collect import collect
+from grading.course import CourseError
+from tests.collecting import (
+    CUT,
+    OTHER,
+    TOY,
+    handed_in,
+    make_courses,
+    record,
+    tree,
+    write_export,
+)
+
+
+@pytest.fixture
+def course(tmp_path):
+    return make_courses(tmp_path / "course")
+
+
+@pytest.fixture
+def export(tmp_path):
+    return functools.partial(write_export, tmp_path)
+
+
+def test_of_several_attempts_the_latest_is_taken(course, export):
+    first, last = TOY.replace(b"answer", b"first"), TOY.replace(b"answer", b"last")
+    files = {"a_1_100_toy.ipynb": first, "a_1_99_toy-2.ipynb": last, "a_1_101_other.ipynb": OTHER}
+    lines = collect(course, [export(files, "canvas")])
+    assert handed_in(course) == {"a_1/toy/toy.ipynb": first, "a_1/other/other.ipynb": OTHER}
+    older = [line for line in lines if line.status == "older"]
+    assert [(x.path, x.reason) for x in older] == [
+        ("a_1_99_toy-2.ipynb", "a later one is a_1_100_toy.ipynb")
+    ]
+    # an export from before comes too late
+    assert collect(course, [export({"a_1_98_toy.ipynb": last}, "old")])[0].status == "older"
+    assert collect(course, [export({"a_1_200_toy.ipynb": last}, "new")])[0].status == "replaced"
+    # unless what was there is gone
+    (course.root / "submitted" / "a_1" / "toy" / "toy.ipynb").unlink()
+    assert collect(course, [export({"a_1_98_toy.ipynb": last}, "old")])[0].status == "taken"
+
+
+def test_an_older_time_does_not_replace_a_later_one(course, export):
+    newer, older = "2024-02-02 00:00:00 UTC", "2024-02-01 00:00:00 UTC"
+    collect(course, [export({f"ada+toy+{newer}/toy.ipynb": TOY}, "b")])
+    lines = collect(course, [export({f"ada+toy+{older}/toy.ipynb": CUT}, "a")])
+    assert [(line.status, line.reason) for line in lines] == [
+        ("older", "what is there was handed in later")
+    ]
+    assert handed_in(course)["ada/toy/toy.ipynb"] == TOY
+
+
+def test_what_was_there_is_kept(course, export):
+    stamp = "2024-01-31 12:00:00 UTC"
+    collect(course, [export({f"ada+toy+{stamp}/toy.ipynb": TOY}, "first")])
+    changed = TOY.replace(b"answer", b"changed")
+    lines = collect(course, [export({"ada.ipynb": changed}, "second")])
+    assert [line.status for line in lines] == ["replaced"]
+    assert handed_in(course) == {"ada/toy/toy.ipynb": changed}
+    kept = tree(course.root / "submitted" / ".earlier" / "ada" / "toy")
+    assert sorted(content for content in kept.values()) == sorted(
+        [TOY, b"2024-01-31 12:00:00.000000 UTC"]
+    )
+    assert all(re.match(r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ(-\d)?/", path) for path in kept)
+
+
+def test_an_interrupted_run_can_be_repeated(course, export, monkeypatch):
+    path = export({f"s{n}.ipynb": TOY for n in range(5)})
+    real = grading.exports.Export.read
+    calls = []
+
+    def stop(self, item, limit):
+        calls.append(item)
+        if len(calls) == 8:
+            raise KeyboardInterrupt
+        return real(self, item, limit)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(grading.exports.Export, "read", stop)
+        with pytest.raises(KeyboardInterrupt):
+            collect(course, [path])
+    assert sorted(record(course)) == ["s0", "s1"]
+    statuses = [line.status for line in collect(course, [path])]
+    assert statuses == ["unchanged", "unchanged", "taken", "taken", "taken"]
+    assert len(record(course)) == 5
+
+
+@pytest.mark.parametrize("link", ["ada", "ada/toy", "ada/toy/toy.ipynb", ".part"])
+def test_nothing_is_written_through_links(course, export, tmp_path, link):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "file").write_bytes(b"mine")
+    place = course.root / "submitted" / link
+    place.parent.mkdir(parents=True)
+    written = link in ("ada/toy/toy.ipynb", ".part")
+    place.symlink_to(outside / "file" if written else outside)
+    lines = collect(course, [export({"ada.ipynb": TOY})])
+    assert tree(outside) == {"file": b"mine"}
+    assert (lines[0].status != "not taken") == written
+    assert written or "is a link" in lines[0].reason
+    if written:
+        assert (course.root / "submitted/ada/toy/toy.ipynb").read_bytes() == TOY
+
+
+def run_and_kill(course, path, seconds):
+    """Collect in another process, which is killed after this time unless it ended."""
+    child = os.fork()
+    if not child:
+        collect(course, [path])
+        os._exit(0)
+    time.sleep(seconds)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+
+
+def test_a_killed_run_leaves_nothing_half_written(course, export):
+    old = {f"s{n:03}.ipynb": TOY + b" " * 100_000 for n in range(60)}
+    new = {name: TOY.replace(b"answer", b"changed") + b" " * 100_000 for name in old}
+    known = {*old.values(), *new.values()}
+    for n in range(10):
+        # every other run replaces what the one before took
+        run_and_kill(course, export(new if n % 2 else old, f"export{n}"), 0.02 * n)
+        found = handed_in(course)
+        assert set(found.values()) <= known
+        assert {name.rpartition("/")[2] for name in found} <= {"toy.ipynb"}
+    collect(course, [export(new, "last")])
+    assert handed_in(course) == {
+        f"{name.removesuffix('.ipynb')}/toy/toy.ipynb": content for name, content in new.items()
+    }
+    assert len(record(course)) == 60
+
+
+def test_two_at_once_do_not_mix(course, export):
+    path = export({"ada.ipynb": TOY})
+    with FileLock(course.work / "collect.lock"):
+        with pytest.raises(CourseError, match=r"another collect is at work in .*; wait until"):
+            collect(course, [path])
+        assert handed_in(course) == {}
+        assert [line.status for line in collect(course, [path], dry_run=True)] == ["taken"]
+    assert [line.status for line in collect(course, [path])] == ["taken"]
+
+
+def test_the_record_is_merged_and_guarded(course, export):
+    collect(course, [export({"a_1_5_toy.ipynb": TOY}, "canvas")])
+    # the same student by the id, from a file that the instructor renamed: the number stays
+    collect(course, [export({"a_1.ipynb": OTHER, "bob.ipynb": TOY}, "plain")])
+    found = record(course)
+    assert (found["a_1"]["platform"], found["a_1"]["number"]) == ("canvas", "1")
+    assert set(found["a_1"]["notebooks"]) == {"toy/toy", "other/other"}
+    assert set(found) == {"a_1", "bob"}
+    (course.root / "submitted" / ".collected.json").write_text("{", "utf-8")
+    with pytest.raises(CourseError, match=r"collected\.json is damaged"):
+        collect(course, [export({"carl.ipynb": TOY}, "more")])
