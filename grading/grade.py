@@ -94,11 +94,11 @@ def stored_results(course: Course, assignment: str) -> list[Result]:
 
 def _choose(course: Course, assignment: str, students: list[str]) -> list[str]:
     known = course.students(assignment)
-    for student in students:
-        if student not in known:
-            where = f"{course.directory.submitted_directory}/{student}/{assignment}"
-            raise CourseError(f"--student {student}: there is no folder {where}")
-    return [student for student in known if not students or student in students]
+    chosen = set(students)
+    for student in sorted(chosen.difference(known)):
+        where = f"{course.directory.submitted_directory}/{student}/{assignment}"
+        raise CourseError(f"--student {student}: there is no folder {where}")
+    return [student for student in known if not chosen or student in chosen]
 
 
 def make_package(course: Course, assignment: str, sandbox: bool | None) -> Package:

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")
 
 JOBS = 2
 # when to kill: so many of each, in this order
-MOMENTS = ["intake"] * 3 + ["start"] * 3 + ["executing", "writing"] * 5 + ["end"] * 4
+MOMENTS = ["intake", "start"] * 4 + ["executing", "writing"] * 4 + ["end"] * 4
 DAEMON = "import os\nif not os.fork():\n    os.setsid()\n    while True:\n        pass"
 ODD = {
     "exits": ("halve", "import os\nos._exit(0)", "crashed", 2, 0),
