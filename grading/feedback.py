@@ -53,6 +53,7 @@ def _split(source: str, begin: str, end: str) -> tuple[list[str], set[str]]:
     for line in source.split("\n"):
         if begin in line:
             inside = True
+            hidden |= {begin, end}
             shown.append(line[: len(line) - len(line.lstrip())] + INSTEAD)
         elif end in line:
             inside = False
@@ -72,6 +73,7 @@ def _hide(output: NotebookNode, hidden: set[str], is_test: bool) -> NotebookNode
         return "\n".join(line for line in text.split("\n") if not reveals(line))
 
     if output.output_type == "error":
+        output.evalue = without(output.evalue)
         if is_test or reveals("\n".join(output.traceback)):
             output.traceback = [f"{output.ename}: {output.evalue}".rstrip(": ")]
     elif output.output_type == "stream":
@@ -116,7 +118,7 @@ class FeedbackExporter(HTMLExporter):
         # The first <body> is the template's: nothing of the student stands before it.
         head, _, body = html.partition("<body>")
         head = head.replace("</head>", f"<style>{STYLE}</style></head>")
-        body = re.sub(r"</?(?:body|html)\b[^>]*>", "", body)
+        body = re.sub(r"</?(?:body|html)\b[^<>]*>", "", body)
         return f"{head}<body>\n{clean_html(body)}\n</body>\n</html>\n", resources
 
 
@@ -154,7 +156,8 @@ def _harmless(tag: str, name: str, value: str) -> str | None:
     if name == "href":
         return value if tag == "a" and not address.startswith("data:") else None
     has_host = re.match(r"[/\\]{2}|[a-z][a-z0-9+.-]*:", address)
-    is_figure = tag == "img" and (address.startswith("data:image/") or not has_host)
+    is_elsewhere = has_host or address.startswith("/") or ".." in address
+    is_figure = tag == "img" and (address.startswith("data:image/") or not is_elsewhere)
     return value if is_figure else None
 
 
