@@ -58,9 +58,10 @@ class Guard:
         self._lists = [(found, list(found)) for found in lists]
         text = formats.formatters["text/plain"]
         tables = [text.type_printers, text.singleton_printers, text.deferred_printers]
-        tables += [kernel.shell_handlers, kernel.control_handlers, formats.formatters]
-        tables += [shell.events.callbacks]
+        tables += [formats.formatters, shell.events.callbacks]
         self._tables = [(found, dict(found)) for found in tables]
+        handlers = [kernel.shell_handlers, kernel.control_handlers]
+        self._handlers = [(found, dict(found)) for found in handlers]
         self._hooks = sys.displayhook, sys.excepthook, sys.unraisablehook
         numbers = signal.valid_signals() - {signal.SIGINT, signal.SIGKILL, signal.SIGSTOP}
         handlers = {number: signal.getsignal(number) for number in numbers}
@@ -105,6 +106,8 @@ class Guard:
     def restore_kernel(self) -> None:
         """Put back the kernel's own methods and handlers, so that this guard is asked again."""
         self._parts.restore()
+        for table, held in self._handlers:
+            table.update(held)
 
     def remember(self, before: dict[str, object]) -> None:
         """Remember the modules, functions and classes that an instructor's cell has given names to.
@@ -123,6 +126,8 @@ class Guard:
 
     def changed(self, code: str) -> str:
         """What a test relies on and is another one after it than before; empty if nothing is."""
+        if found := self._snapshot.changed():
+            return found
         bound = _bound_names(code)
         for name, value in self._names.items():
             if name not in bound and self._shell.user_ns.get(name) is not value:
@@ -130,7 +135,7 @@ class Guard:
         for function, inside in self._inside.items():
             if inside_of(function) != inside:
                 return function.__name__
-        return self._snapshot.changed()
+        return ""
 
 
 class CertainBuiltins(ast.NodeTransformer):

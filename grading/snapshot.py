@@ -37,6 +37,8 @@ LOADED = ("numpy.testing", "statistics", "torch.testing", "unittest.mock", "deep
 # torch's optimizers replace their own methods when the first one is made.
 JUDGES = ("builtins", "math", "operator", "numpy", "torch", "unittest")
 NO_JUDGES = ("torch.optim", "torch.utils")
+# kinds of classes that torch makes by the dozen, with hundreds of names, and that no test uses
+GENERATED = ("pybind11_type", "tensortype")
 METHODS = (classmethod, staticmethod, property)
 INSIDE = attrgetter("__code__", "__defaults__", "__kwdefaults__")
 
@@ -67,7 +69,7 @@ def _classes(module: types.ModuleType) -> set[type]:
         for value in list(vars(module).values())
         if isinstance(value, type)
         and _is_watched(getattr(value, "__module__", "") or "")
-        and type(value).__name__ != "pybind11_type"  # torch's own, thousands, not what tests use
+        and type(value).__name__ not in GENERATED
     }
 
 
@@ -94,7 +96,9 @@ class Snapshot:
         ]
         found = {_function(value) for held in self._held for value in held.values}
         self._functions = [function for function in found if function is not None]
-        self._inside = list(map(inside_of, self._functions))
+        self._inside = list(map(INSIDE, self._functions))
+        named = [function.__kwdefaults__ for function in self._functions]
+        self._defaults = [(found, dict(found)) for found in named if found]
 
     def restore(self) -> None:
         """Put everything back; names that were added stay where they hide nothing."""
@@ -104,7 +108,11 @@ class Snapshot:
         self._table.update(self._loaded)
         if list(map(INSIDE, self._functions)) != self._inside:
             for function, inside in zip(self._functions, self._inside, strict=True):
-                put_inside(function, inside)
+                function.__code__, function.__defaults__, function.__kwdefaults__ = inside
+        for defaults, known in self._defaults:  # they can be changed in place
+            if defaults != known:
+                defaults.clear()
+                defaults.update(known)
         for held in self._held:
             now = vars(held.owner)
             if not all(map(is_, map(now.get, held.names), held.values)):
@@ -118,6 +126,12 @@ class Snapshot:
 
     def changed(self) -> str:
         """What of a test's judges is another one than at the start; empty if nothing is."""
+        now, code = self._builtins
+        seen = {**now}
+        now.update(code)  # from here on all builtins are Python's own
+        for name in code:
+            if seen.get(name) is not code[name]:
+                return f"builtins.{name}"
         for held in self._held:
             now = vars(held.owner)
             if held.judges and not all(map(is_, map(now.get, held.names), held.values)):
@@ -126,7 +140,8 @@ class Snapshot:
                     for name, value in held.code.items()
                     if now.get(name) is not value
                 )
-        if list(map(INSIDE, self._functions)) != self._inside:
+        inside = list(map(INSIDE, self._functions))
+        if inside != self._inside or any(now != known for now, known in self._defaults):
             return "the inside of a function"
         return ""
 
