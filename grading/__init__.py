@@ -16,8 +16,8 @@ class of real submissions needs, as plug-ins that `nbgrader_config.py` names:
 | `execute`, `outputs`, `verdict` | warnings cost nothing, no run no points, all has a limit |
 | `task`, `workers` | the work on one submission, and the processes or machines that do it |
 | `grade`, `ledger`, `results` | grades all, one bad submission never stopping the rest |
-| `feedback`, `formgrader`, `clean` | shows messages, and neither hidden tests nor scripts |
-| `mathematics` | formulas that a browser shows without a script or a network |
+| `feedback`, `formgrader` | shows each message, and neither hidden tests nor a student's scripts |
+| `clean`, `mathematics` | their parts: harmless HTML, and formulas without a script |
 | `report`, `csv_files`, `item_analysis`, `report_page` | tables, exports, and how the tests did |
 | `answers`, `hand_in`, `sample` | submissions in text form: sample class, proof of the graders |
 | `audit`, `leaks` | the proof: each answer gets its points and words, and no secret shows |
