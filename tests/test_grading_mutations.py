@@ -32,7 +32,7 @@ VALUES = st.recursive(
 )
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["delete", "replace", "duplicate", "move", "swap", "rename"]),
+        st.sampled_from(["delete", "replace", "text", "duplicate", "move", "swap", "rename"]),
         st.integers(0, 10**6),
         st.integers(0, 10**6),
         VALUES,
@@ -68,13 +68,15 @@ def hurt(data, step):
     """Do one thing to one place."""
     kind, first, second, value = step
     places = nodes(data, [])
+    if kind == "text":
+        places = [(here, key) for here, key in places if isinstance(here[key], str)]
     if not places:
         return
     (here, key), (there, other) = places[first % len(places)], places[second % len(places)]
     if kind == "delete":
         del here[key]
-    elif kind == "replace":
-        here[key] = value
+    elif kind in ("replace", "text"):
+        here[key] = value if kind == "replace" else f"{here[key]}{value}\ud800"
     elif kind == "duplicate" and isinstance(here, list):
         here.insert(second % (len(here) + 1), json.loads(json.dumps(here[key])))
     elif kind == "move" and isinstance(here, list):
