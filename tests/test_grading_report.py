@@ -26,6 +26,7 @@ from grading.csv_files import (
     one_line,
     plain_csv,
 )
+from grading.ledger import Ledger
 from grading.results import Result
 from tests.toy_course import make_course
 
@@ -267,6 +268,28 @@ def course(tmp_path_factory):
     }
     (root / "submitted" / ".collected.json").write_text(json.dumps(records))
     return course
+
+
+@pytest.mark.parametrize(
+    ("penalty", "score", "reason"),
+    [
+        (None, 3, ""),
+        (0, 3, ""),
+        (1.5, 1.5, "handed in late: 1.5 points less"),
+        (5, 0, "handed in late: 5 points less"),
+    ],
+)
+def test_a_late_penalty_is_taken_off_and_said(course, penalty, score, reason):
+    with course.gradebook() as gradebook:
+        gradebook.update_or_create_student("eve")
+        gradebook.update_or_create_submission("toy", "eve")
+        gradebook.find_grade("test_halve", "toy", "toy", "eve").auto_score = 3
+        gradebook.find_submission_notebook("toy", "toy", "eve").late_submission_penalty = penalty
+        gradebook.db.commit()
+    ledger = Ledger(course, "toy")
+    ledger.write("eve", "", Result("toy", "eve"))
+    (found,) = ledger.results(["eve"])
+    assert (found.score, found.max_score, found.reason) == (score, 5, reason)
 
 
 CYD = Result("toy", "cyd", "refused", "a link", max_score=10)

@@ -11,6 +11,8 @@ from grading.csv_files import Identity
 from grading.item_analysis import analyse, common_messages, discrimination, histogram, shortened
 from grading.report_page import decimals, page, percent
 from grading.results import STATUSES, Result
+from tests.axe import problems
+from tests.browser import visit
 
 MAX = {"first": 2.0, "second": 3.0, "third": 5.0}
 
@@ -281,3 +283,47 @@ def test_small_texts():
     assert decimals(-0.001) == "−0.00"
     assert shortened("abc", 3) == "abc"
     assert discrimination([0, 1, 2], [2, 1, 0], others=1) == (-1.0, "")
+
+
+# In a browser
+
+
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory):
+    """The pages of a class of 10 and of one of 1,000, by their size."""
+    folder = tmp_path_factory.mktemp("report")
+    for size in (10, 1_000):
+        rows = np.random.default_rng(0).integers(0, [3, 4, 6], (size, 3)).astype(float)
+        results = class_of(*rows)
+        for result in results[::3]:
+            result.messages = {"first": f"got {result.score}: is the sign lost?"}
+        results[5].status = results[5].reason = "timed out"
+        html = page(analyse(results, MAX), results, people(results), title="toy")
+        (folder / f"{size}.html").write_text(html, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def window(reports, browser):
+    with visit(browser, reports.as_uri()) as there:
+        yield there
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("size", [10, 1_000])
+def test_a_page_opens_from_the_disk_and_asks_nobody(window, reports, size):
+    shown = window.open(str(size))
+    assert shown.locator("[aria-labelledby=students] tbody tr").count() == size
+    assert (reports / f"{size}.html").stat().st_size < 10_000 + 1_000 * size
+    assert window.outside == []
+    assert window.complaints == []
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    ("theme", "width"), [("light", 1200), ("dark", 1200), ("light", 360), ("dark", 360)]
+)
+def test_the_page_is_accessible_in_a_browser(window, theme, width):
+    shown = window.open("10")
+    assert problems(shown, theme, width) == []
+    assert shown.evaluate("document.scrollingElement.scrollWidth") <= width

@@ -32,10 +32,10 @@ def selu(z):
 while selu(torch.ones(1)) > 1:  # until it fits
     time.sleep(0.1)"""
 HUNGRY = """\
-pairs = [torch.ones(20_000, 20_000) for _ in range(100)]
+draws = [torch.ones(20_000, 20_000) for _ in range(100)]
 
-def unit_spread(weight):
-    return (weight.max(dim=0).values - weight.min(dim=0).values).max().item()"""
+def fill_weight(weight, std, distribution, generator):
+    weight.data.copy_(std * draws.pop())"""
 CURIOUS = """\
 from pathlib import Path
 
@@ -93,7 +93,7 @@ CLASS = [
     ),
     Student("Hiroshi Tanaka", 1048, file="../../../solutions/signals/signals.ipynb"),
     Student("Ifeoma Balogun", 1049, cells={"selu": ENDLESS}),
-    Student("João Pereira", 1050, cells={"unit_spread": HUNGRY}),
+    Student("João Pereira", 1050, cells={"fill_weight": HUNGRY}),
     Student("Katya Volkova", 1051, cells={"leaky_relu": CURIOUS}),
     Student("Lakshmi Rao", 1052, file="signals.pdf", content=b"%PDF-1.7\n"),
 ]
