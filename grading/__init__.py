@@ -16,12 +16,14 @@ class of real submissions needs, as plug-ins that `nbgrader_config.py` names:
 | `execute`, `outputs`, `verdict` | warnings cost nothing, no run no points, all has a limit |
 | `task`, `workers` | the work on one submission, and the processes or machines that do it |
 | `grade`, `ledger`, `results` | grades all, one bad submission never stopping the rest |
+| `leftovers` | what a killed grader left in the temporary folder is gone with the next one |
 | `feedback`, `formgrader` | shows each message, and neither hidden tests nor a student's scripts |
 | `clean`, `mathematics` | their parts: harmless HTML, and formulas without a script |
 | `report`, `csv_files`, `item_analysis`, `report_page` | tables, exports, and how the tests did |
 | `answers`, `hand_in`, `sample` | submissions in text form: sample class, proof of the graders |
 | `audit`, `leaks` | the proof: each answer gets its points and words, and no secret shows |
 | `course`, `gradebook`, `doctor` | the course folder, the gradebook, and this machine |
+| `environment`, `cures` | what a grade depends on; what to do where nothing can be written |
 
 `python -m grading --help` is the way in.
 """

@@ -3,14 +3,16 @@
 # words of the error, and the cure
 CURES = {
     "database is locked": "another program is writing to it, such as formgrader: let it end",
-    "disk is full": "free some space",
+    "database or disk is full": "free some space",
     "No space left on device": "free some space",
     "Disk quota exceeded": "free some space",
+    "Read-only file system": "mount it so that it can be written",
     "disk I/O error": "see that the disk is in order and has space",
-    "readonly database": "give yourself the right to write it",
+    "attempt to write a readonly database": "give yourself the right to write it",
     "unable to open database file": "give yourself the right to write it and its folder",
-    "malformed": "take it from a backup, or save what can be read: sqlite3 gradebook.db .recover",
-    "not a database": "it is not a gradebook: move it away, then run `release` again",
+    "database disk image is malformed": "take it from a backup, or save what can be read, "
+    "with sqlite3 gradebook.db .recover",
+    "file is not a database": "it is not a gradebook: move it away, then run `release` again",
 }
 
 

@@ -219,7 +219,8 @@ def _write_down(
             ledger.fail(student, f"it could not be written down: {error}")
     except Exception as error:
         why = f"what {student} got cannot be written down ({error})"
-        raise CourseError(f"{why}; {cure_of(error)}; then start again: it goes on here") from error
+        cure = cure_of(error) or "see that you may write there"
+        raise CourseError(f"{why}; {cure}; then start again: it goes on here") from error
 
 
 def _why(error: Exception) -> str:

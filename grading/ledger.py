@@ -1,8 +1,10 @@
 """What is written down about each submission: by nbgrader in its gradebook, and here beside it."""
 
+import functools
 import json
 import shutil
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -38,7 +40,11 @@ class Ledger:
     def __init__(self, course: Course, assignment: str):
         self.course, self.assignment = course, assignment
         self.folder = course.work / "results" / assignment
-        self.transaction = transactions(course.directory.db_url)
+
+    @functools.cached_property
+    def transaction(self) -> Callable[[], AbstractContextManager[None]]:
+        """Gives a ``with`` block: what nbgrader writes inside is written at once or not at all."""
+        return transactions(self.course.directory.db_url)
 
     def read(self, student: str) -> tuple[str, Result | None]:
         """The key of a student's last result, and the result; or ``("", None)``."""

@@ -28,6 +28,13 @@ c.CourseDirectory.source_directory = "solutions"
 c.CourseDirectory.release_directory = "release"
 c.Execute.timeout = 300
 """
+# where we give other points than plain nbgrader: (assignment, student, test cell) → both.
+# Each for one reason: plain nbgrader gives 0 to a test with any text on stderr, a warning included.
+DIFFERENT = {
+    ("toy", "warns", "test_halve"): (0, 3),
+    # torch warns of float(tensor) where the tensor requires a gradient, once in a process
+    ("signals", "eli", "test_profile_mean"): (0, 2),
+}
 
 
 def honest_answers(assignment):
@@ -82,9 +89,18 @@ def differences(plain, ours):
     return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
 
 
+def known_differences(assignment, students):
+    """Those of `DIFFERENT` that these students have."""
+    return {
+        (student, cell): pair
+        for (name, student, cell), pair in DIFFERENT.items()
+        if name == assignment and student in students
+    }
+
+
 def main(assignments):
-    """Compare whole banks; return whether they differ."""
-    found = {}
+    """Compare whole banks; return whether they differ in another place than those known."""
+    surprises = 0
     for assignment in assignments:
         with tempfile.TemporaryDirectory() as folder:
             course = hand_in_answers(Path(folder) / assignment, assignment)
@@ -92,9 +108,9 @@ def main(assignments):
         students = {student for student, _ in plain}
         print(f"{assignment}: {len(students)} submissions, {len(plain)} scores", flush=True)
         for (student, cell), pair in differences(plain, ours).items():
-            found[assignment, student, cell] = pair
+            surprises += DIFFERENT.get((assignment, student, cell)) != pair
             print(f"  {student} {cell}: plain nbgrader {pair[0]}, ours {pair[1]}", flush=True)
-    return bool(found)
+    return surprises > 0
 
 
 if __name__ == "__main__":

@@ -1,0 +1,107 @@
+"""What a killed grader left is removed, and what a living one has is not."""
+
+import os
+import subprocess
+import sys
+import tempfile
+
+import pytest
+
+from grading import leftovers
+
+OTHER_USER = 12345
+ENDED = 2**22 + 1  # more than Linux numbers processes
+
+
+@pytest.fixture
+def temporary(tmp_path, monkeypatch):
+    """An empty folder for temporary files, in which this process has its own."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    leftovers.own_folder.cache_clear()
+    yield tmp_path
+    leftovers.own_folder.cache_clear()
+
+
+def folder(place, name, lock=True):
+    made = place / name
+    (made / "room-1").mkdir(parents=True)
+    (made / "room-1" / "k").symlink_to("/proc/1/root")
+    if lock:
+        (made / leftovers.LOCK).touch()
+    return made
+
+
+def test_what_is_left_is_removed(temporary):
+    left = folder(temporary, "grading-left")
+    leftovers.sweep()
+    assert not left.exists()
+
+
+@pytest.mark.parametrize("name", ["other", "room-1", "submission-1"])
+def test_what_is_not_a_graders_stays(temporary, name):
+    other = folder(temporary, name)
+    leftovers.sweep()
+    assert other.exists()
+
+
+def test_what_has_no_lock_yet_stays(temporary):
+    begun = folder(temporary, "grading-begun", lock=False)
+    leftovers.sweep()
+    assert begun.exists()
+
+
+def test_what_a_living_grader_has_stays_until_it_is_killed(temporary):
+    living = folder(temporary, "grading-living")
+    code = "import sys, filelock; lock = filelock.FileLock(sys.argv[1]); lock.acquire()\n"
+    code += "print('ready', flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", code, str(living / leftovers.LOCK)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes) as process:
+        process.stdout.readline()
+        leftovers.sweep()
+        assert living.exists()
+        process.kill()
+    leftovers.sweep()
+    assert not living.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files to others")
+def test_what_another_user_left_stays(temporary):
+    theirs = folder(temporary, "grading-theirs")
+    os.chown(theirs, OTHER_USER, OTHER_USER)
+    leftovers.sweep()
+    assert theirs.exists()
+
+
+def test_a_link_is_not_followed(temporary, tmp_path_factory):
+    elsewhere = folder(tmp_path_factory.mktemp("elsewhere"), "mine")
+    (temporary / "grading-link").symlink_to(elsewhere)
+    leftovers.sweep()
+    assert (elsewhere / "room-1").exists()
+
+
+def test_control_groups_of_ended_processes_are_removed(temporary, monkeypatch, tmp_path_factory):
+    place = tmp_path_factory.mktemp("groups")
+    monkeypatch.setattr(leftovers, "parent_groups", lambda: {"memory": place, "pids": place})
+    names = [f"grading-{ENDED}-1", f"grading-{os.getpid()}-1", "grading-by-hand", "else"]
+    for name in names:
+        (place / name).mkdir()
+    leftovers.sweep()
+    assert sorted(path.name for path in place.iterdir()) == sorted(names[1:])
+
+
+def test_temporary_files_lie_together_only_inside_the_block(temporary):
+    before = dict(os.environ)
+    with leftovers.together():
+        inside = tempfile.mkdtemp()
+        assert os.environ["TMPDIR"] == str(leftovers.own_folder())
+    assert inside.startswith(f"{temporary}/grading-")
+    assert (tempfile.gettempdir(), dict(os.environ)) == (str(temporary), before)
+
+
+def test_a_process_that_ends_leaves_nothing(temporary):
+    code = "from grading import leftovers\nwith leftovers.together():\n    import tempfile\n"
+    code += "    tempfile.mkdtemp()\n    import multiprocessing.pool\n"
+    env = {**os.environ, "TMPDIR": str(temporary)}
+    subprocess.run([sys.executable, "-c", code], env=env, check=True)
+    assert list(temporary.iterdir()) == []
