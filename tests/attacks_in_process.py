@@ -1,0 +1,615 @@
+"""Attacks that a submission makes inside its own process, each with what it earns by them.
+
+The course of these attacks has seven tests, one for each way in which tests judge. All answers give
+the same wrong numbers. An attack is a cell that stands before the answers, or replaces some.
+"""
+
+from dataclasses import dataclass, field
+
+from nbformat.v4 import new_code_cell, new_notebook
+
+from tests.toy_course import nbgrader
+
+ANSWERS = {
+    "plain": "def plain(x):\n    return 2 * abs(x)",
+    "tensor": "def tensor(x):\n    return 2 * x.abs()",
+    "equal": "def equal(x):\n    return 2 * x.abs()",
+    "array": "def array(x):\n    return 2 * np.abs(x)",
+    "partial": "def partial(x):\n    return 2 * abs(x)",
+    "exact": "def exact(x):\n    return 2 * abs(x)",
+    "helped": "def helped(x):\n    return 2 * abs(x)",
+}
+RIGHT = {
+    "plain": "def plain(x):\n    return 2 * x",
+    "tensor": "def tensor(x):\n    return 2 * x",
+    "equal": "def equal(x):\n    return 2 * x",
+    "array": "def array(x):\n    return 2 * x",
+    "partial": "def partial(x):\n    return 2 * x",
+    "exact": "def exact(x):\n    return 2 * x",
+    "helped": "def helped(x):\n    return 2 * x",
+}
+TESTS = {
+    "plain": """\
+### BEGIN HIDDEN TESTS
+assert abs(plain(-3) - (-6)) < 1e-6, "the sign is lost"
+assert all(plain(x) == 2 * x for x in (-1, -2)) and isinstance(plain(1), int)
+### END HIDDEN TESTS""",
+    "tensor": """\
+### BEGIN HIDDEN TESTS
+x = torch.linspace(-1, 1, 5)
+got = tensor(x)
+assert torch.allclose(got, 2 * x), "the sign is lost"
+torch.testing.assert_close(got, 2 * x)
+assert torch.equal(got, 2 * x)
+### END HIDDEN TESTS""",
+    "equal": """\
+### BEGIN HIDDEN TESTS
+x = torch.linspace(-1, 1, 5)
+assert (equal(x) == 2 * x).all(), "the sign is lost"
+### END HIDDEN TESTS""",
+    "array": """\
+### BEGIN HIDDEN TESTS
+x = np.linspace(-1, 1, 5)
+np.testing.assert_allclose(array(x), 2 * x)
+assert np.allclose(array(x), 2 * x)
+### END HIDDEN TESTS""",
+    "partial": """\
+### BEGIN HIDDEN TESTS
+right = [partial(x) == 2 * x for x in (-2, -1)]
+### END HIDDEN TESTS
+sum(right) / len(right)""",
+    "exact": """\
+### BEGIN HIDDEN TESTS
+got = exact(-2.5)
+assert type(got) is float and got == -5.0, "the sign is lost"
+### END HIDDEN TESTS""",
+    "helped": """\
+### BEGIN HIDDEN TESTS
+assert is_close(helped(-4), -8), "the sign is lost"
+### END HIDDEN TESTS""",
+}
+GIVEN = """\
+import numpy as np
+import torch
+
+
+def is_close(a, b):
+    return abs(a - b) < 1e-6"""
+
+
+def source_notebook():
+    """The instructor's notebook: seven answers, a test of one point for each."""
+    cells = [new_code_cell(GIVEN, metadata=nbgrader("given"))]
+    cells[0].metadata["nbgrader"]["locked"] = True
+    for name, test in TESTS.items():
+        answer = f"### BEGIN SOLUTION\n{RIGHT[name]}\n### END SOLUTION"
+        cells.append(new_code_cell(answer, metadata=nbgrader(name, solution=True)))
+        metadata = nbgrader(f"test_{name}", grade=True, points=1)
+        cells.append(new_code_cell(test, metadata=metadata))
+    for number, cell in enumerate(cells):
+        cell.id = f"cell-{number}"
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    return new_notebook(cells=cells, metadata=kernel)
+
+
+@dataclass
+class Attack:
+    """What a student hands in, and what it earns.
+
+    Attributes:
+        name: which says what it does.
+        cell: code before the first answer.
+        answers: answers that are not the usual wrong ones.
+        earns: the tests whose points it gets in spite of wrong answers.
+    """
+
+    name: str
+    cell: str = ""
+    answers: dict[str, str] = field(default_factory=dict)
+    earns: tuple[str, ...] = ()
+
+
+def everywhere(body):
+    """All seven answers with the same body."""
+    return {name: f"def {name}(x):\n    {body}" for name in TESTS}
+
+
+YES = """\
+class Yes:
+    def __call__(self, *a, **k): return self
+    def __bool__(self): return True
+    def __float__(self): return 1.0
+    def __repr__(self): return "1.0"
+    def __getattr__(self, name):
+        if name.startswith("__"): raise AttributeError(name)
+        return self
+for name in "eq ne lt le gt ge add radd sub rsub mul rmul abs neg and or truediv".split():
+    setattr(Yes, f"__{name}__", lambda self, *a: self)
+Yes.__hash__ = object.__hash__"""
+TENSOR = """\
+class Fake(torch.Tensor):
+    @classmethod
+    def __torch_function__(cls, function, types, args=(), kwargs=None):
+        return True
+class FakeArray(np.ndarray):
+    def __array_function__(self, function, types, args, kwargs):
+        if function.__name__ == "allclose": return True
+        if function.__name__ == "isclose": return np.ones(5, bool)
+        return super().__array_function__(function, types, args, kwargs)"""
+KERNEL = "kernel = get_ipython().kernel\n"
+FORGE = """\
+def forge(result=None):
+    kernel = get_ipython().kernel
+    parent = kernel.get_parent("shell")
+    send = kernel.session.send
+    if result:
+        content = {"data": {"text/plain": result}, "metadata": {}, "execution_count": 1}
+        send(kernel.iopub_socket, "execute_result", content, parent=parent)
+    stream = kernel.shell_channel_thread.manager.get_subshell_to_shell_channel_socket(None)
+    reply = {"status": "ok", "execution_count": 1, "user_expressions": {}, "payload": []}
+    send(stream, "execute_reply", reply, parent=parent, ident=kernel._shell_parent_ident.get())
+    send(kernel.iopub_socket, "status", {"execution_state": "idle"}, parent=parent)"""
+THREAD = """\
+import threading, time, builtins
+def patch():
+    while True:
+        torch.allclose = torch.equal = np.allclose = lambda *a, **k: True
+        torch.testing.assert_close = np.testing.assert_allclose = lambda *a, **k: None
+        time.sleep(0.0005)
+threading.Thread(target=patch, daemon=True).start()"""
+TRUE = "lambda *a, **k: True"
+NAMES = ("print", "isinstance", "abs", "all", "any", "len", "sum", "float", "bool", "max")
+NAMES += ("sorted", "zip", "map", "vars", "type", "set", "list", "dict", "hasattr", "getattr")
+ALL_BUILTINS = "import builtins\n" + "\n".join(f"builtins.{name} = {TRUE}" for name in NAMES)
+SHADOWS = "abs = lambda x: 0\nall = any = isinstance = lambda *a: True\nlen = lambda x: 1"
+
+
+# those that could not raise a score on their own; the others are defeated, but for those that earn
+HARMLESS = {
+    *("assertion_error", "seed", "random", "linspace", "no_modules", "deleted_names", "deeplearn"),
+    *("getsource", "import_hook", "magics", "trace", "recursion", "optimize", "iopub_socket"),
+    *("prints_a_number", "exits", "sys_exit", "quits", "interrupts_itself", "cancelled", "dies"),
+    *("generator_exit", "kills_itself", "own_run_cell", "string", "nothing", "mutable_default"),
+    *("never_returns", "reads_the_file", "settrace_when_called"),
+}
+
+
+def attacks():
+    """The table."""
+    return [*replaced(), *hooks(), *kernel_parts(), *objects(), *at_the_test(), *reading()]
+
+
+def fate(attack):
+    """What becomes of an attack: it is defeated, harmless by its nature, or it remains."""
+    if attack.earns:
+        return "remains"
+    return "harmless" if attack.name in HARMLESS else "defeated"
+
+
+def replaced():
+    """Attacks that replace what the tests call."""
+    return [
+        Attack("builtins", ALL_BUILTINS),
+        Attack("builtins_abs", "import builtins\nbuiltins.abs = lambda x: 0"),
+        Attack("builtins_all", f"import builtins\nbuiltins.all = builtins.isinstance = {TRUE}"),
+        Attack("builtins_len", "import builtins\nbuiltins.len = lambda x: 1"),
+        Attack("builtins_sum", "import builtins\nbuiltins.sum = lambda x: len(x)"),
+        Attack("builtins_type", "import builtins\nbuiltins.type = lambda x: float"),
+        Attack("shadowed_names", SHADOWS + "\nsum = lambda x: len(x)"),
+        Attack("shadowed_builtins", "__builtins__ = {**vars(__builtins__), 'abs': lambda x: 0}"),
+        Attack(
+            "builtins_module",
+            "import types\n__builtins__ = types.ModuleType('builtins')\n"
+            "vars(__builtins__).update({**vars(get_ipython().builtin_trap.__class__), 'abs': len})",
+        ),
+        Attack("build_class", f"import builtins\nbuiltins.__import__ = {TRUE}"),
+        Attack(
+            "compile", "import builtins\nbuiltins.compile = lambda *a, **k: (lambda: 0).__code__"
+        ),
+        Attack("exec", f"import builtins\nbuiltins.exec = builtins.eval = {TRUE}"),
+        Attack("assertion_error", "import builtins\nbuiltins.AssertionError = SystemExit"),
+        Attack("torch_allclose", f"torch.allclose = torch.equal = {TRUE}"),
+        Attack("torch_testing", f"torch.testing.assert_close = {TRUE}"),
+        Attack(
+            "torch_testing_inside",
+            f"torch.testing._comparison.not_close_error_metas = lambda *a, **k: []\n"
+            f"torch.testing._comparison.assert_equal = {TRUE}",
+        ),
+        Attack(
+            "everything_of_torch",
+            f"torch.allclose = torch.equal = torch.testing.assert_close = {TRUE}\n"
+            f"torch.Tensor.__eq__ = lambda *a: torch.tensor(True)",
+        ),
+        Attack("code_of_a_function", f"torch.testing.assert_close.__code__ = ({TRUE}).__code__"),
+        Attack("defaults", "torch.testing.assert_close.__kwdefaults__.update(atol=99, rtol=99)"),
+        Attack("tensor_eq", "torch.Tensor.__eq__ = lambda *a: torch.tensor(True)"),
+        Attack(
+            "tensor_all", f"torch.Tensor.all = torch.Tensor.item = torch.Tensor.__bool__ = {TRUE}"
+        ),
+        Attack("tensor_abs", "torch.Tensor.abs = lambda self: self\ntorch.abs = lambda x: x"),
+        Attack("numpy_allclose", f"np.allclose = np.testing.assert_allclose = {TRUE}"),
+        Attack("numpy_inside", f"np._core.numeric.isclose = np.isclose = {TRUE}"),
+        Attack(
+            "mock", f"import unittest.mock\nunittest.mock.patch('numpy.allclose', {TRUE}).start()"
+        ),
+        Attack("linspace", "torch.linspace = torch.zeros\nnp.linspace = lambda *a: np.zeros(5)"),
+        Attack(
+            "seed", "torch.manual_seed = torch.rand = torch.linspace = lambda *a: torch.ones(5)"
+        ),
+        Attack("random", "import random\nrandom.random = random.uniform = lambda *a: 1"),
+        Attack("math", f"import math\nmath.isclose = {TRUE}\nmath.pi = 3"),
+        Attack("name_of_torch", YES + "\ntorch = np = Yes()"),
+        Attack(
+            "modules", YES + "\nimport sys\nsys.modules['torch'] = sys.modules['numpy'] = Yes()"
+        ),
+        Attack("no_modules", "import sys\nsys.modules = {}"),
+        Attack("deleted_names", "del torch, np, is_close"),
+        Attack("own_is_close", f"is_close = {TRUE}"),
+        Attack("is_close_inside", f"is_close.__code__ = ({TRUE}).__code__"),
+        Attack("deeplearn", f"import deeplearn.metrics\ndeeplearn.metrics.accuracy = {TRUE}"),
+        Attack("getsource", f"import inspect\ninspect.getsource = inspect.signature = {TRUE}"),
+        Attack(
+            "torch_mode",
+            "from torch.overrides import TorchFunctionMode\nclass Mode(TorchFunctionMode):\n"
+            "    def __torch_function__(self, f, types, args=(), kwargs=None):\n"
+            "        return True\nMode().__enter__()",
+        ),
+        Attack(
+            "dispatch_mode",
+            "from torch.utils._python_dispatch import TorchDispatchMode\n"
+            "class Mode(TorchDispatchMode):\n"
+            "    def __torch_dispatch__(self, f, types, args=(), kwargs=None):\n"
+            "        return torch.tensor(True)\nMode().__enter__()",
+        ),
+        Attack("import_hook", IMPORT_HOOK),
+    ]
+
+
+IMPORT_HOOK = """\
+import sys, types
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        raise ImportError(name)
+sys.meta_path.insert(0, Finder())
+sys.path_hooks.insert(0, lambda path: Finder())"""
+
+
+def hooks():
+    """Attacks on IPython's hooks."""
+    shell = "shell = get_ipython()\n"
+    drop = (
+        "import ast\nclass Drop(ast.NodeTransformer):\n"
+        "    def visit_Assert(self, node): return ast.Pass()\n"
+    )
+    return [
+        Attack("ast_transformer", f"{drop}get_ipython().ast_transformers.append(Drop())"),
+        Attack(
+            "node_transformer",
+            "import ast\nast.NodeTransformer.visit = lambda s, n: ast.Module([], [])",
+        ),
+        Attack(
+            "transform_ast",
+            shell + "shell.transform_ast = lambda n: __import__('ast').Module([], [])",
+        ),
+        Attack(
+            "input_transformer",
+            shell + "shell.input_transformers_cleanup.append(lambda l: ['1\\n'])",
+        ),
+        Attack(
+            "input_transformer_post",
+            shell + "shell.input_transformers_post.append(lambda l: ['pass\\n'])",
+        ),
+        Attack("transform_cell", shell + "shell.transform_cell = lambda c: 'pass'"),
+        Attack("run_cell", shell + "shell.run_cell = shell.run_cell_async = shell.run_code = None"),
+        Attack("run_code", shell + "async def run(*a, **k): return False\nshell.run_code = run"),
+        Attack(
+            "run_code_of_the_class",
+            shell + "async def run(*a, **k): return False\ntype(shell).run_code = run\n"
+            "type(shell).__mro__[1].run_code = run",
+        ),
+        Attack(
+            "class_of_the_shell",
+            shell
+            + "class Shell(type(shell)):\n    async def run_code(self, *a, **k): return False\n"
+            "shell.__class__ = Shell",
+        ),
+        Attack(
+            "showtraceback",
+            shell + "shell.showtraceback = shell._showtraceback = lambda *a, **k: None",
+        ),
+        Attack(
+            "custom_exception",
+            shell + "shell.set_custom_exc((BaseException,), lambda *a, **k: None)",
+        ),
+        Attack("excepthook", "import sys\nsys.excepthook = sys.unraisablehook = lambda *a: None"),
+        Attack("displayhook", "import sys\nsys.displayhook = lambda value: None"),
+        Attack(
+            "shells_displayhook",
+            shell + "hook = shell.displayhook\nold = type(hook).__call__\n"
+            "type(hook).__call__ = lambda self, value: old(self, 1.0)\n"
+            "shell.display_trap.hook = lambda value: old(hook, 1.0)",
+        ),
+        Attack("no_values", "%config InteractiveShell.ast_node_interactivity = 'none'"),
+        Attack(
+            "precision",
+            "get_ipython().display_formatter.formatters['text/plain'].float_format = '1.0'",
+        ),
+        Attack(
+            "printer_of_floats",
+            "f = get_ipython().display_formatter.formatters['text/plain']\n"
+            "f.for_type(float, lambda value, p, cycle: p.text('1.0'))\n"
+            "f.for_type(int, lambda value, p, cycle: p.text('1.0'))",
+        ),
+        Attack(
+            "events",
+            shell + f"def patch(*a): torch.allclose = torch.equal = {TRUE}\n"
+            "for name in ('pre_run_cell', 'pre_execute'): shell.events.register(name, patch)",
+        ),
+        Attack(
+            "result_in_an_event",
+            shell + "def ok(result): result.error_in_exec = result.error_before_exec = None\n"
+            "shell.events.register('post_run_cell', ok)\n"
+            "shell.events.register('post_execute', lambda: shell.showtraceback)",
+        ),
+        Attack(
+            "magics",
+            "from IPython.core.magic import register_cell_magic\n@register_cell_magic\n"
+            "def time(line, cell): pass",
+        ),
+        Attack(
+            "trace", "import sys, threading\nsys.settrace(lambda *a: None)\nsys.setprofile(None)"
+        ),
+        Attack("recursion", "import sys\nsys.setrecursionlimit(70)"),
+        Attack(
+            "optimize",
+            "import ctypes, sys\nctypes.pythonapi.Py_OptimizeFlag = 2\n"
+            "get_ipython().compile.flags |= 0x400",
+        ),
+        Attack(
+            "timer",
+            "import signal\nsignal.signal(signal.SIGALRM, lambda *a: patch())\n"
+            f"def patch(): torch.allclose = torch.equal = {TRUE}\n"
+            "signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)",
+        ),
+        Attack(
+            "gc_callback",
+            f"import gc\ngc.callbacks.append(lambda *a: setattr(torch, 'equal', {TRUE}))",
+        ),
+        Attack(
+            "task",
+            "import asyncio\nasync def patch():\n    while True:\n"
+            f"        torch.allclose = torch.equal = {TRUE}\n        await asyncio.sleep(0)\n"
+            "task = asyncio.ensure_future(patch())",
+        ),
+    ]
+
+
+def kernel_parts():
+    """Attacks on the kernel's own methods, and messages in its name."""
+    ok = "async def ok(*a, **k): return {'status': 'ok', 'execution_count': 1, 'payload': []}\n"
+    return [
+        Attack("do_execute", KERNEL + ok + "kernel.do_execute = ok"),
+        Attack("do_execute_of_the_class", KERNEL + ok + "type(kernel).do_execute = ok"),
+        Attack("execute_request", KERNEL + ok + "kernel.shell_handlers['execute_request'] = ok"),
+        Attack(
+            "class_of_the_kernel",
+            KERNEL + ok + "class Kernel(type(kernel)): do_execute = ok\nkernel.__class__ = Kernel",
+        ),
+        Attack(
+            "do_execute_later",
+            KERNEL + ok + "import asyncio\nasyncio.get_event_loop().call_later("
+            "0.0, lambda: setattr(kernel, 'do_execute', ok))",
+        ),
+        Attack(
+            "send",
+            KERNEL + "send = kernel.session.send\ndef fake(stream, kind, content=None, *a, **k):\n"
+            "    if kind == 'error': return\n"
+            "    if kind == 'execute_reply': content = {'status': 'ok', 'execution_count': 1}\n"
+            "    return send(stream, kind, content, *a, **k)\nkernel.session.send = fake",
+        ),
+        Attack(
+            "send_of_the_class",
+            KERNEL + "old = type(kernel.session).send\n"
+            "def send(self, stream, kind, content=None, *a, send=old, **k):\n"
+            "    if kind == 'execute_reply': content['status'] = 'ok'\n"
+            "    return None if kind == 'error' else send(self, stream, kind, content, *a, **k)\n"
+            "type(kernel.session).send = send",
+        ),
+        Attack(
+            "iopub_socket",
+            KERNEL + "class Deaf:\n    def send_multipart(self, *a, **k): pass\n"
+            "kernel.iopub_socket = kernel.session.send = Deaf()",
+        ),
+        Attack(
+            "finish_metadata",
+            KERNEL + "kernel.finish_metadata = lambda p, m, r: r.update(status='ok') or m",
+        ),
+        Attack(
+            "next_reply",
+            FORGE + "\nkernel = get_ipython().kernel\nfor step in range(1, 9):\n"
+            "    parent = dict(kernel.get_parent('shell'))\n"
+            "    front, number = parent['header']['msg_id'].rpartition('_')[::2] or ('', '0')\n"
+            "    number = int(number) + step if number.isdigit() else step\n"
+            "    parent['header'] = {**parent['header'], 'msg_id': f'{front}_{number}'}\n"
+            "    stream = kernel.shell_channel_thread.manager"
+            ".get_subshell_to_shell_channel_socket(None)\n"
+            "    kernel.session.send(stream, 'execute_reply', {'status': 'ok'}, parent=parent,"
+            " ident=kernel._shell_parent_ident.get())",
+        ),
+        Attack("reply_at_the_test", FORGE, everywhere("forge()\n    raise ValueError(x)")),
+        Attack("result_at_the_test", FORGE, everywhere("forge('1.0')\n    raise ValueError(x)")),
+        Attack(
+            "shows_a_result",
+            "hook = get_ipython().displayhook",
+            everywhere("hook(1.0)\n    return abs(x)"),
+        ),
+        Attack("prints_a_number", "", everywhere("print(1.0)\n    return abs(x)")),
+        Attack(
+            "clears_the_output",
+            "import atexit\nfrom IPython.display import clear_output\n"
+            "atexit.register(clear_output)",
+            everywhere("clear_output(); clear_output(wait=True)\n    return abs(x)"),
+        ),
+        Attack("exits", "", everywhere("raise SystemExit(0)")),
+        Attack("sys_exit", "import sys", everywhere("sys.exit()")),
+        Attack("quits", "", everywhere("get_ipython().ask_exit()\n    return abs(x)")),
+        Attack("interrupts_itself", "", everywhere("raise KeyboardInterrupt")),
+        Attack("cancelled", "import asyncio", everywhere("raise asyncio.CancelledError")),
+        Attack("generator_exit", "", everywhere("raise GeneratorExit")),
+        Attack("dies", "import os", everywhere("os._exit(0)")),
+        Attack("kills_itself", "import os, signal", everywhere("os.kill(os.getpid(), 9)")),
+        Attack("own_run_cell", "", everywhere("get_ipython().run_cell('1.0'); return abs(x)")),
+    ]
+
+
+def objects():
+    """Attacks by what the answers return."""
+
+    def returns(text):
+        return everywhere(f"return {text}")
+
+    return [
+        Attack("equal_to_everything", YES, returns("Yes()"), earns=("equal", "partial", "helped")),
+        Attack(
+            "float_of_its_own",
+            "class Float(float):\n    def __eq__(self, other): return True\n"
+            "    def __sub__(self, other): return Float(0)\n    def __abs__(self): return 0.0\n"
+            "    def __lt__(self, other): return True",
+            returns("Float(abs(x)) if isinstance(x, (int, float)) else x.__abs__()"),
+            earns=("partial", "helped"),
+        ),
+        Attack(
+            "int_of_its_own",
+            "class Int(int):\n    def __eq__(self, other): return True\n"
+            "    def __sub__(self, other): return 0",
+            returns("Int(abs(x)) if isinstance(x, int) else abs(x)"),
+            earns=("plain", "partial", "helped"),
+        ),
+        Attack("string", "", returns("'1.0'")),
+        Attack(
+            "tensor_of_its_own",
+            TENSOR,
+            {"tensor": "def tensor(x):\n    return x.abs().as_subclass(Fake)"},
+        ),
+        Attack(
+            "array_of_its_own",
+            TENSOR,
+            {"array": "def array(x):\n    return np.abs(x).view(FakeArray)"},
+            earns=("array",),
+        ),
+        Attack("nothing", "", returns("None")),
+        Attack("nan", "", returns("x * float('nan')")),
+        Attack(
+            "first_and_second_time",
+            "calls = []",
+            everywhere("calls.append(x)\n    return 2 * x if len(calls) % 2 else abs(x)"),
+            earns=("tensor", "partial", "exact"),
+        ),
+        Attack(
+            "mutable_default",
+            "",
+            {
+                "plain": "def plain(x, seen=[]):\n    seen.append(x)\n"
+                "    return 2 * abs(x) + len(seen)"
+            },
+        ),
+        Attack(
+            "changes_its_argument",
+            "",
+            {
+                "tensor": "def tensor(x):\n    return x.zero_()",
+                "array": "def array(x):\n    x[:] = 0\n    return x",
+            },
+            earns=("tensor", "array"),
+        ),
+    ]
+
+
+def at_the_test():
+    """Attacks that a student's function makes while the test calls it, or that run beside it."""
+    patch = (
+        f"torch.allclose = torch.equal = np.allclose = {TRUE}\n"
+        "    torch.testing.assert_close = np.testing.assert_allclose = lambda *a, **k: None\n"
+    )
+    back = (
+        "judges = torch.allclose, torch.equal, torch.testing.assert_close\n"
+        "def put_back(*a):\n"
+        "    torch.allclose, torch.equal, torch.testing.assert_close = judges\n    return True\n"
+    )
+    return [
+        Attack("patches_when_called", "", everywhere(f"{patch}    return abs(x)")),
+        Attack(
+            "patches_builtins_when_called",
+            "import builtins",
+            everywhere(f"builtins.abs = lambda x: 0\n    builtins.all = {TRUE}\n    return x"),
+        ),
+        Attack(
+            "patches_inside_when_called",
+            "",
+            everywhere(f"torch.testing.assert_close.__code__ = ({TRUE}).__code__\n    return x")
+            | {
+                "helped": f"def helped(x):\n    is_close.__code__ = ({TRUE}).__code__\n    return x"
+            },
+        ),
+        Attack(
+            "patches_names_when_called",
+            YES,
+            everywhere("globals().update(torch=Yes(), np=Yes(), is_close=Yes())\n    return x"),
+        ),
+        Attack(
+            "hides_that_it_patched",
+            back,
+            {
+                "tensor": "def tensor(x):\n    torch.allclose = lambda *a: True\n"
+                "    torch.testing.assert_close = lambda *a: None\n"
+                "    torch.equal = put_back\n    return x"
+            },
+            earns=("tensor",),
+        ),
+        Attack(
+            "expected_value",
+            "import sys",
+            {
+                "plain": "def plain(x):\n    sys._getframe(1).f_globals['x'] = 0\n    return 0",
+                "partial": "def partial(x):\n"
+                "    sys._getframe(1).f_globals['right'] = [1]\n    return 0",
+            },
+        ),
+        Attack("thread", THREAD),
+        Attack(
+            "settrace_when_called",
+            "import sys",
+            everywhere("sys.settrace(lambda *a: None)\n    return abs(x)"),
+        ),
+        Attack("never_returns", "", {"plain": "def plain(x):\n    return 2 * plain(x)"}),
+    ]
+
+
+def reading():
+    """Attacks that read the test while it runs, and answer from that."""
+    answer = (
+        "import re\ndef solve(name, x):\n    source = SOURCE\n"
+        "    if f'{name}(x)' in source and '2 * x' in source: return 2 * x\n"
+        "    if f'{name}(-' in source: return 2 * x\n    return abs(x)\n"
+    )
+
+    def by(source):
+        return answer.replace("SOURCE", source), {
+            n: f"def {n}(x):\n    return solve('{n}', x)" for n in TESTS
+        }
+
+    cases = {
+        "reads_the_history": "get_ipython().history_manager.input_hist_raw[-1]",
+        "reads_in": "In[-1]",
+        "reads_the_message": "get_ipython().kernel.get_parent('shell')['content']['code']",
+        "reads_linecache": "''.join(line for entry in __import__('linecache').cache.values() "
+        "for line in entry[2])",
+    }
+    found = [Attack(name, *by(source), earns=tuple(TESTS)) for name, source in cases.items()]
+    found.append(
+        Attack(
+            "reads_the_file",
+            "import pathlib\nfor p in pathlib.Path('..').glob('*.ipynb'): print(p)",
+        )
+    )
+    return found
