@@ -47,6 +47,11 @@ def test_a_second_grading_prints_the_same(told):
     assert told["again"] == told["grade"]
 
 
+def test_what_came_by_mail_goes_back_to_moodle(told):
+    assert "without a number of Canvas: 8" in told["report"]
+    assert "without a number of Moodle" not in told["report"]
+
+
 def test_the_page_shows_all_that_is_stored_and_nothing_else():
     shown = set(re.findall(r"^```\{(?:literalinclude|image)\} assets/teach/(\S+)", TEACH, re.M))
     assert shown == {path.name for path in STORED.iterdir()}
