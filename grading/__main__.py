@@ -66,9 +66,10 @@ def main(arguments: list[str] | None = None) -> int:
         place = f" ({error.filename})" if error.filename else ""
         print(f"error: {error.strerror or error}{place}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
+        done = f"; {stop}" if str(stop) else ""
         again = "; start it again and it goes on where it was" if options.command in GO_ON else ""
-        print(f"\nstopped{again}", file=sys.stderr)
+        print(f"\nstopped{done}{again}", file=sys.stderr)
         return 130
     if options.json:
         print(json.dumps({"command": options.command, "passed": passed, "results": results}))

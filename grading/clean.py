@@ -48,5 +48,6 @@ def _harmless(tag: str, name: str, value: str) -> str | None:
     if name == "href":
         return value if tag == "a" and not address.startswith("data:") else None
     has_host = re.match(r"[/\\]{2}|[a-z][a-z0-9+.-]*:", address)
-    is_figure = tag == "img" and (address.startswith("data:image/") or not has_host)
+    is_elsewhere = has_host or address.startswith("/") or ".." in address
+    is_figure = tag == "img" and (address.startswith("data:image/") or not is_elsewhere)
     return value if is_figure else None

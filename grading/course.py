@@ -1,12 +1,8 @@
 """A course folder: its nbgrader configuration, its assignments, its gradebook."""
 
-import hashlib
-import importlib.metadata
-import importlib.util
 import io
 import json
 import logging
-import os
 import re
 import warnings
 from collections.abc import Iterable
@@ -16,15 +12,13 @@ from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.apps.api import NbGraderAPI
 from nbgrader.converters.base import BaseConverter
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError
 from traitlets.config import PyFileConfigLoader
 
+from grading.cures import cure_of
+from grading.environment import environment_key
+
 CONFIG_FILE = "nbgrader_config.py"
-# modules of this package that neither score nor write what students get
-WITHOUT_EFFECT = {
-    *("collect", "exports", "layouts", "archives", "doctor", "report", "report_page"),
-    *("csv_files", "item_analysis", "audit", "answers", "leaks", "sample", "hand_in", "__main__"),
-}
 
 
 class CourseError(Exception):
@@ -108,12 +102,13 @@ class Course:
         """Open nbgrader's gradebook; use it in a ``with`` statement.
 
         Raises:
-            CourseError: if its server does not answer, or the server's driver is not installed.
+            CourseError: if it is damaged or locked, its server does not answer, or the server's
+                driver is not installed.
         """
         url = self.directory.db_url
         try:
             return Gradebook(url, self.directory.course_id)
-        except (OperationalError, ModuleNotFoundError) as error:
+        except (DatabaseError, ModuleNotFoundError) as error:
             raise unreachable(url, error) from error
 
     def run(
@@ -138,13 +133,15 @@ class Course:
                 there is one, above, in the log.
         """
         stream = io.StringIO()
+        logs = self.log, logging.getLogger("tornado.application")  # the gradebook's is the latter
         handlers = [
             logging.StreamHandler(stream),
             logging.FileHandler(self.log_file, encoding="utf-8", errors="replace"),
         ]
         for handler in handlers:
             handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-            self.log.addHandler(handler)
+            for log in logs:
+                log.addHandler(handler)
         self.log.info("%s %s %s", converter.__name__, assignment, student)
         attrs = {"assignment_id": assignment, "student_id": student, **attrs}
         before = {name: getattr(self.directory, name) for name in attrs}
@@ -167,7 +164,8 @@ class Course:
             for name, value in before.items():
                 setattr(self.directory, name, value)
             for handler in handlers:
-                self.log.removeHandler(handler)
+                for log in logs:
+                    log.removeHandler(handler)
                 handler.close()
 
     @property
@@ -186,24 +184,7 @@ class Course:
 
     def key(self, *folders: Path) -> str:
         """A hash of all that a grade depends on: these folders' files and the environment."""
-        digest = hashlib.sha256(os.environ.get("DEEPLEARN_DATA", "").encode())
-        for package in ("nbgrader", "torch"):
-            digest.update(_version(package).encode())
-        code = [_package_folder(name) for name in ("grading", "deeplearn")]
-        files = [self.root / CONFIG_FILE]
-        files += [
-            path
-            for folder in code
-            if folder
-            for path in sorted(folder.glob("*.py"))
-            if path.stem not in WITHOUT_EFFECT
-        ]
-        files += [path for folder in folders for path in sorted(folder.rglob("*"))]
-        for path in files:
-            if path.is_file():
-                digest.update(os.fsencode(path.name) + f"\0{path.stat().st_size}\0".encode())
-                digest.update(path.read_bytes())
-        return digest.hexdigest()
+        return environment_key([self.root / CONFIG_FILE], folders)
 
     def read_stamp(self, name: str) -> dict:
         """What was written under this name, or ``{}``."""
@@ -221,7 +202,7 @@ def unreachable(url: str, error: Exception) -> CourseError:
     """What to say of a gradebook that cannot be opened; its password is left out."""
     place = make_url(url).render_as_string(hide_password=True)
     why = " ".join(str(getattr(error, "orig", error)).split())
-    cure = "start its server, or mend CourseDirectory.db_url in nbgrader_config.py"
+    cure = cure_of(why) or "start its server, or mend CourseDirectory.db_url in nbgrader_config.py"
     if isinstance(error, ModuleNotFoundError):
         cure = "install its driver; PostgreSQL's: pip install 'training-deep-networks[postgresql]'"
     return CourseError(f"the gradebook {place} cannot be opened ({why}); {cure}")
@@ -231,28 +212,23 @@ def write_atomically(path: Path, content: bytes) -> None:
     """Write a file such that it is there whole, or as it was before."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
-    part.write_bytes(content)
-    part.replace(path)
+    try:
+        part.write_bytes(content)
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def _cause(log: str, error: Exception) -> str:
     """The first line of the error that nbgrader logged before it raised its own.
+
+    It logs the errors that came before it as well. One that stops everything is the cause.
 
     >>> _cause("...\\nRuntimeError: no end solution statement found\\n", Exception("see above"))
     'no end solution statement found'
     """
     causes = re.findall(r"^(?:\w+\.)*(\w+): (\S.*)$", log, re.MULTILINE)
     named = [text for name, text in causes if name.endswith(("Error", "Entry"))]
-    return named[0] if named else f"{type(error).__name__}: {error}"
-
-
-def _version(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return "none"
-
-
-def _package_folder(name: str) -> Path | None:
-    spec = importlib.util.find_spec(name)
-    return Path(spec.origin).parent if spec and spec.origin else None
+    graver = [text for text in named if cure_of(text)]
+    return (graver + named)[0] if named else f"{type(error).__name__}: {error}"

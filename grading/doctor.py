@@ -13,6 +13,7 @@ from pathlib import Path
 
 from nbformat.v4 import new_code_cell, new_notebook
 
+from grading import seccomp
 from grading.execute import ExecuteSubmission
 from grading.groups import ControlGroups
 from grading.room import CURE, MEBIBYTE, obstacle
@@ -26,14 +27,24 @@ def can(function):
     except OSError:
         return False
     return True
+def status(name):
+    return pathlib.Path("/proc/self/status").read_text().split(name + ":")[1].split()[0]
+mounts = pathlib.Path("/proc/self/mountinfo").read_text().splitlines()
 print(json.dumps({
     "network": can(lambda: socket.create_connection(("192.0.2.1", 9), 0.2)),
     "files": [p for p in %s if os.path.isfile(p) or os.path.isdir(p) and os.listdir(p)],
     "processes": sum(name.isdigit() for name in os.listdir("/proc")),
     "user": os.getuid(),
-    "rights": pathlib.Path("/proc/self/status").read_text().split("CapBnd:")[1].split()[0],
+    "rights": status("CapBnd"),
+    "filter": status("Seccomp") == "2",
+    "links": not any("nosymfollow" in line for line in mounts if " /run/kernel " in line),
+    "namespaces": {name: os.readlink("/proc/self/ns/" + name) for name in
+                   ("cgroup", "ipc", "mnt", "net", "pid", "user", "uts")},
     "system": can(lambda: pathlib.Path("/usr/trial").write_text("x")),
 }))"""
+
+
+NAMESPACES = {"ipc", "mnt", "net", "pid", "uts"}  # those that a room cannot go without
 
 
 @dataclass
@@ -90,12 +101,27 @@ def _inside() -> Iterator[Finding]:
     paths = [str(Path.home() / ".profile"), str(settings), "/etc/shadow", "/home", "/var"]
     nb = new_notebook(cells=[new_code_cell(PROBE % json.dumps(paths))])
     step = ExecuteSubmission(kernel_name="sandbox", shutdown_kernel="immediate")
-    nb, _ = step.preprocess(nb, {"metadata": {"path": ""}})
-    said = "".join(output.get("text", "") for output in nb.cells[0].outputs)
-    if not said:
-        yield Finding("a kernel in isolation", False, str(nb.cells[0].outputs)[:300], CURE)
+    try:
+        nb, _ = step.preprocess(nb, {"metadata": {"path": ""}})
+        said = "".join(output.get("text", "") for output in nb.cells[0].outputs)
+        seen = json.loads(said)
+    except (RuntimeError, OSError, ValueError) as error:
+        found = f"{error}; it said {str(nb.cells[0].outputs)[:300]}"
+        yield Finding("a kernel in isolation", False, found, CURE)
         return
-    seen = json.loads(said)
+    yield from judge(seen)
+
+
+def judge(seen: dict) -> Iterator[Finding]:
+    """Say whether what a submission's kernel has seen is what it may see.
+
+    Args:
+        seen: what `PROBE` has printed there.
+    """
+    own = {name for name, place in seen["namespaces"].items() if place != _namespace(name)}
+    found = f"its own: {', '.join(sorted(own)) or 'none'}"
+    cure = "allow users namespaces: user_namespaces(7)"
+    yield Finding("inside: namespaces", own >= NAMESPACES, found, cure)
     yield Finding("inside: no network", not seen["network"], f"reachable: {seen['network']}")
     files = ", ".join(seen["files"]) or "none"
     yield Finding("inside: none of your files", not seen["files"], f"visible: {files}")
@@ -104,6 +130,18 @@ def _inside() -> Iterator[Finding]:
     powerless = int(seen["rights"], 16) == 0 and seen["user"] != 0
     yield Finding("inside: no rights", powerless, f"user {seen['user']}, rights {seen['rights']}")
     yield Finding("inside: read-only system", not seen["system"], f"writable: {seen['system']}")
+    cure = "grade on Linux 5.10 or newer"
+    yield Finding("inside: no link leads out", not seen["links"], f"allowed: {seen['links']}", cure)
+    known = " and ".join(seccomp.MACHINES)
+    found = "on" if seen["filter"] else f"off: there is none for {platform.machine()}"
+    cure = f"the other walls stand; for this one, grade on {known}"
+    yield Finding("inside: filter for calls", seen["filter"], found, cure, needed=False)
+
+
+def _namespace(name: str) -> str | None:
+    """The grader's own namespace of a kind."""
+    path = Path("/proc/self/ns", name)
+    return str(path.readlink()) if path.is_symlink() else None
 
 
 def _groups() -> Finding:

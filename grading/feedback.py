@@ -55,6 +55,7 @@ def _split(source: str, begin: str, end: str) -> tuple[list[str], set[str]]:
     for line in source.split("\n"):
         if begin in line:
             inside = True
+            hidden |= {begin, end}
             shown.append(line[: len(line) - len(line.lstrip())] + INSTEAD)
         elif end in line:
             inside = False
@@ -74,6 +75,7 @@ def _hide(output: NotebookNode, hidden: set[str], is_test: bool) -> NotebookNode
         return "\n".join(line for line in text.split("\n") if not reveals(line))
 
     if output.output_type == "error":
+        output.evalue = without(output.evalue)
         if is_test or reveals("\n".join(output.traceback)):
             output.traceback = [f"{output.ename}: {output.evalue}".rstrip(": ")]
     elif output.output_type == "stream":
@@ -112,7 +114,7 @@ class FeedbackExporter(HTMLExporter):
         html, resources = super().from_notebook_node(nb, resources, **kw)
         # The first <body> is the template's: nothing of the student stands before it.
         head, _, body = html.partition("<body>")
-        body = re.sub(r"</?(?:body|html)\b[^>]*>", "", body)
+        body = re.sub(r"</?(?:body|html)\b[^<>]*>", "", body)
         return f"{head}<body>\n{clean_html(body)}\n</body>\n</html>\n", resources
 
 

@@ -5,12 +5,15 @@ import functools
 import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 
 from filelock import FileLock, Timeout
+from sqlalchemy.exc import DatabaseError
 from tqdm import tqdm
 
-from grading import workers
-from grading.course import Course, CourseError
+from grading import leftovers, workers
+from grading.course import Course, CourseError, unreachable
+from grading.cures import cure_of
 from grading.gradebook import mend_gradebook
 from grading.intake import Intake, Submission
 from grading.ledger import Ledger, changes, package_files, scores
@@ -51,8 +54,13 @@ def grade(
 
     Raises:
         CourseError: if the assignment was not released from this gradebook, a student handed in
-            nothing, this machine cannot isolate, or another grading is at work in this course.
+            nothing, this machine cannot isolate, another grading is at work in this course, or
+            results cannot be written down.
+        KeyboardInterrupt: if it was stopped; it says how many are graded.
+        ValueError: if ``jobs`` is no number from 1 up.
     """
+    if jobs is not None and jobs < 1:
+        raise ValueError(f"jobs must be a number from 1 up, got {jobs}")
     chosen = _choose(course, assignment, list(students))
     mend_gradebook(course.directory.db_url)
     if not course.in_gradebook(assignment):
@@ -60,11 +68,14 @@ def grade(
             f"{assignment} is not in the gradebook; run `python -m grading release {assignment}`"
         )
     try:
-        with FileLock(course.work / "grade.lock", timeout=0):
+        with FileLock(course.work / "grade.lock", timeout=0), leftovers.together():
+            leftovers.sweep()
             package = make_package(course, assignment, sandbox)
             _check_release(course, assignment, package)
             run = _runner(package, jobs or os.cpu_count() or 1, scheduler)
             before = _grade_all(course, assignment, chosen, package, run, force, progress)
+    except DatabaseError as error:
+        raise unreachable(course.directory.db_url, error) from error
     except Timeout:
         raise CourseError(
             f"another grading is at work in {course.root}; wait until it ends, or end it"
@@ -83,11 +94,11 @@ def stored_results(course: Course, assignment: str) -> list[Result]:
 
 def _choose(course: Course, assignment: str, students: list[str]) -> list[str]:
     known = course.students(assignment)
-    for student in students:
-        if student not in known:
-            where = f"{course.directory.submitted_directory}/{student}/{assignment}"
-            raise CourseError(f"--student {student}: there is no folder {where}")
-    return [student for student in known if not students or student in students]
+    chosen = set(students)
+    for student in sorted(chosen.difference(known)):
+        where = f"{course.directory.submitted_directory}/{student}/{assignment}"
+        raise CourseError(f"--student {student}: there is no folder {where}")
+    return [student for student in known if not chosen or student in chosen]
 
 
 def make_package(course: Course, assignment: str, sandbox: bool | None) -> Package:
@@ -176,18 +187,39 @@ def _grade_all(
         first = next(todo, None)
         if first is None:
             return before  # where all is up to date no process is started
-        for student, outcome in run(itertools.chain([first], todo)):
-            key, submission = under_way.pop(student)
-            if isinstance(outcome, Exception):
-                outcome = Outcome(status="failed", reason=_why(outcome))
-            try:
-                ledger.record(student, key, submission, outcome)
-            except Exception as error:
-                # whatever it is, it may not stop the class
-                reason = f"it could not be written down: {error}"
-                ledger.write(student, "", Result(assignment, student, "failed", reason))
-            bar.update()
+        try:
+            with closing(run(itertools.chain([first], todo))) as outcomes:
+                for student, outcome in outcomes:
+                    _write_down(ledger, student, *under_way.pop(student), outcome)
+                    bar.update()
+        except KeyboardInterrupt:
+            done = sum(ledger.read(student)[0].startswith(package.key) for student in students)
+            raise KeyboardInterrupt(f"{assignment}: {done} of {len(students)} are graded") from None
+        finally:
+            leftovers.sweep()  # of those processes that were ended
     return before
+
+
+def _write_down(
+    ledger: Ledger, student: str, key: str, submission: Submission, outcome: Outcome | Exception
+) -> None:
+    """Enter what came of a submission; whatever fails, it may not stop the class.
+
+    Raises:
+        CourseError: if nothing at all can be written down now.
+    """
+    if isinstance(outcome, Exception):
+        outcome = Outcome(status="failed", reason=_why(outcome))
+    try:
+        try:
+            ledger.record(student, key, submission, outcome)
+        except Exception as error:
+            if cure_of(error):
+                raise
+            ledger.fail(student, f"it could not be written down: {error}")
+    except Exception as error:
+        why = f"what {student} got cannot be written down ({error})"
+        raise CourseError(f"{why}; {cure_of(error)}; then start again: it goes on here") from error
 
 
 def _why(error: Exception) -> str:

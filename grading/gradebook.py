@@ -1,16 +1,55 @@
-"""A gradebook whose creation was interrupted: found, and remade if nothing is lost by it."""
+"""The gradebook: looked at before it is used, and written at once or not at all."""
 
 import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from sqlalchemy import create_engine, inspect, make_url, text
+import nbgrader.api
+from sqlalchemy import Connection, NullPool, create_engine, inspect, make_url, text
 from sqlalchemy.exc import OperationalError
 
 from grading.course import CourseError, unreachable
 
+PATIENCE = 30  # seconds to wait for another program that writes to the gradebook
+
+
+class OneConnection(Connection):
+    """A connection that nbgrader takes for an engine."""
+
+    def dispose(self) -> None:
+        """Stay open: nbgrader closes the gradebook after each of its steps."""
+
+
+def transactions(url: str) -> Callable[[], AbstractContextManager[None]]:
+    """A function that gives a ``with`` block; what nbgrader writes inside is written at its end.
+
+    nbgrader opens the gradebook anew for each step of a submission, and commits after each cell.
+    Stopped between two cells it would leave a submission half written, and the many commits take
+    most of the time. Inside the block all its sessions share one connection and one transaction,
+    which an exception undoes. What the database module knows of nbgrader's queries is kept from one
+    block to the next.
+
+    Args:
+        url: the gradebook's address, as in ``CourseDirectory.db_url``.
+    """
+    waits = {"timeout": PATIENCE} if url.startswith("sqlite:") else {}
+    engine = create_engine(url, connect_args=waits, poolclass=NullPool)
+
+    @contextmanager
+    def transaction() -> Iterator[None]:
+        with OneConnection(engine) as connection, connection.begin():
+            nbgrader.api.create_engine = lambda *_, **__: connection
+            try:
+                yield
+            finally:
+                nbgrader.api.create_engine = create_engine
+
+    return transaction
+
 
 def mend_gradebook(url: str) -> None:
-    """Remove a half-made gradebook, so that nbgrader makes it anew.
+    """See that a gradebook is in order; remove a half-made one, so that nbgrader makes it anew.
 
     nbgrader makes the tables first and writes their version last. A gradebook without the version
     works for now and cannot be upgraded later. Only a file is removed: a database on a server is
@@ -20,7 +59,8 @@ def mend_gradebook(url: str) -> None:
         url: the gradebook's address, as in ``CourseDirectory.db_url``.
 
     Raises:
-        CourseError: if it cannot be read, or is half made and holds submissions or is on a server.
+        CourseError: if it is damaged or cannot be read, or is half made and holds submissions or is
+            on a server.
     """
     if not url.startswith("sqlite:///"):
         _check_server(url)
@@ -31,9 +71,7 @@ def mend_gradebook(url: str) -> None:
     try:
         version, submissions = _inspect(path)
     except sqlite3.DatabaseError as error:
-        raise CourseError(
-            f"{path} is not a gradebook ({error}); move it away, then run `release` again"
-        ) from error
+        raise unreachable(url, error) from error
     if version:
         return
     if submissions:
@@ -68,9 +106,12 @@ def _check_server(url: str) -> None:
 def _inspect(path: Path) -> tuple[str | None, int]:
     """The gradebook's version (None if it was never written) and its number of submissions."""
     # not `with`: that ends a transaction and leaves the connection open
-    connection = sqlite3.connect(path)
+    connection = sqlite3.connect(path, timeout=PATIENCE)
     try:
         tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
+        damage = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if damage != "ok":
+            raise sqlite3.DatabaseError(f"database disk image is malformed: {damage}")
         version, submissions = None, 0
         if "alembic_version" in tables:
             row = connection.execute("SELECT version_num FROM alembic_version").fetchone()

@@ -31,7 +31,7 @@ class ControlGroups:
     def __init__(self, *, memory: int, pids: int):
         ControlGroups._count += 1
         name = f"grading-{os.getpid()}-{ControlGroups._count}"
-        parents = _parents()
+        parents = parent_groups()
         self.holds = set(parents)
         self.folders = sorted({parent / name for parent in parents.values()})
         for folder in self.folders:
@@ -71,7 +71,7 @@ class ControlGroups:
 
 
 @functools.cache
-def _parents() -> dict[str, Path]:
+def parent_groups() -> dict[str, Path]:
     """For each controller, the group of this process, where groups can be made in it."""
     found = {}
     for line in _read(Path("/proc/self/cgroup")).splitlines():

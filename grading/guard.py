@@ -16,6 +16,7 @@ import signal
 import sys
 import threading
 import types
+from contextlib import nullcontext
 
 from torch._C import (
     DisableTorchFunctionSubclass,
@@ -25,7 +26,7 @@ from torch._C import (
     _pop_torch_function_stack,
 )
 
-from grading.snapshot import Parts, Snapshot
+from grading.snapshot import Parts, Snapshot, inside_of, put_inside
 
 MISSING = object()
 TIMERS = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
@@ -57,15 +58,17 @@ class Guard:
         self._lists = [(found, list(found)) for found in lists]
         text = formats.formatters["text/plain"]
         tables = [text.type_printers, text.singleton_printers, text.deferred_printers]
-        tables += [kernel.shell_handlers, kernel.control_handlers, formats.formatters]
-        tables += [shell.events.callbacks]
+        tables += [formats.formatters, shell.events.callbacks]
         self._tables = [(found, dict(found)) for found in tables]
+        handlers = [kernel.shell_handlers, kernel.control_handlers]
+        self._handlers = [(found, dict(found)) for found in handlers]
         self._hooks = sys.displayhook, sys.excepthook, sys.unraisablehook
         numbers = signal.valid_signals() - {signal.SIGINT, signal.SIGKILL, signal.SIGSTOP}
         handlers = {number: signal.getsignal(number) for number in numbers}
         self._signals = {n: handler for n, handler in handlers.items() if handler is not None}
         self._signals[signal.SIGINT] = signal.default_int_handler
         self._names: dict[str, object] = {}
+        self._inside: dict[types.FunctionType, tuple] = {}
         self._given: set[str] = set()
 
     def restore(self) -> None:
@@ -96,11 +99,15 @@ class Guard:
         shell.user_ns, shell.user_module = self._user
         shell.user_ns["__builtins__"] = builtins
         shell.user_ns.update(self._names)
+        for function, inside in self._inside.items():
+            put_inside(function, inside)
         shell.ast_transformers.append(CertainBuiltins(shell.user_ns, self._given))
 
     def restore_kernel(self) -> None:
         """Put back the kernel's own methods and handlers, so that this guard is asked again."""
         self._parts.restore()
+        for table, held in self._handlers:
+            table.update(held)
 
     def remember(self, before: dict[str, object]) -> None:
         """Remember the modules, functions and classes that an instructor's cell has given names to.
@@ -114,14 +121,21 @@ class Guard:
             self._given.add(name)
             if isinstance(value, types.ModuleType | type) or inspect.isroutine(value):
                 self._names[name] = value
+            if type(value) is types.FunctionType and value.__globals__ is self._shell.user_ns:
+                self._inside[value] = inside_of(value)
 
     def changed(self, code: str) -> str:
         """What a test relies on and is another one after it than before; empty if nothing is."""
+        if found := self._snapshot.changed():
+            return found
         bound = _bound_names(code)
         for name, value in self._names.items():
             if name not in bound and self._shell.user_ns.get(name) is not value:
                 return name
-        return self._snapshot.changed()
+        for function, inside in self._inside.items():
+            if inside_of(function) != inside:
+                return function.__name__
+        return ""
 
 
 class CertainBuiltins(ast.NodeTransformer):
@@ -190,15 +204,15 @@ def install(kernel, snapshot: Snapshot) -> None:
         if kind:
             guard.restore()
         before = dict(names)
-        if kind == "test":
-            with DisableTorchFunctionSubclass():
+        try:
+            with DisableTorchFunctionSubclass() if kind == "test" else nullcontext():
                 reply = await run(code, silent, *args, cell_meta=meta, **kwargs)
-            replaced = guard.changed(code)
+            replaced = guard.changed(code) if kind == "test" else ""
             if replaced and reply["status"] == "ok":
-                reason = f"{replaced} was replaced while the test ran"
-                reply = {"status": "error", "ename": "Replaced", "evalue": reason, "traceback": []}
-        else:
-            reply = await run(code, silent, *args, cell_meta=meta, **kwargs)
+                reply = _error("Replaced", f"{replaced} was replaced while the test ran")
+        except Exception:
+            # the student has replaced what the kernel needs for its work
+            reply = _error("KernelBroken", "the kernel could not run this cell")
         if kind == "given":
             guard.remember(before)
         guard.restore_kernel()
@@ -206,3 +220,8 @@ def install(kernel, snapshot: Snapshot) -> None:
 
     kernel.do_execute = do_execute
     guard = Guard(kernel, snapshot)
+
+
+def _error(ename: str, evalue: str) -> dict:
+    """A reply that says that a cell has failed."""
+    return {"status": "error", "ename": ename, "evalue": evalue, "traceback": []}

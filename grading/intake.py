@@ -97,8 +97,7 @@ class Intake(Configurable):
                     raise Refused(f"its path is longer than {LONGEST_PATH} bytes")
                 if len(found.files) >= self.folder_files:
                     raise Refused(f"there are more than {self.folder_files} files")
-                limit = min(room, 100) if name == TIME else room
-                content = read_file(folder / name, limit, "the files are larger than allowed")
+                content = read_file(folder / name, room, "the files are larger than allowed")
                 _check_place(name, content, given)
                 if name == TIME:
                     _check_time(content)
@@ -160,7 +159,7 @@ def _check_place(name: str, content: bytes, given: Mapping[str, bytes | None]) -
 def _check_time(content: bytes) -> None:
     """Raise `Refused` for what nbgrader would stop at."""
     try:
-        text = content.decode("utf-8").strip()
+        text = content[:1000].decode("utf-8").strip()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             if text:

@@ -2,13 +2,15 @@
 
 import json
 import shutil
-from dataclasses import asdict
+from contextlib import ExitStack
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from nbgrader.api import Assignment, MissingEntry, Student, SubmittedAssignment
 from nbgrader.converters import Autograde
 
 from grading.course import Course, write_atomically
+from grading.gradebook import transactions
 from grading.intake import Submission
 from grading.results import Result
 from grading.student_ids import bad_id
@@ -25,8 +27,8 @@ SAVE = [
 class Ledger:
     """The results of one assignment, each with the key of what it was made from.
 
-    A result is written last, when the graded notebook and the gradebook are complete, and removed
-    first, before they change. So what is there is whole, wherever the grader was stopped.
+    A result is written last, when the graded notebook and the gradebook are complete, and loses its
+    key first, before they change. So what has a key is whole, wherever the grader was stopped.
 
     Args:
         course: the course.
@@ -36,6 +38,7 @@ class Ledger:
     def __init__(self, course: Course, assignment: str):
         self.course, self.assignment = course, assignment
         self.folder = course.work / "results" / assignment
+        self.transaction = transactions(course.directory.db_url)
 
     def read(self, student: str) -> tuple[str, Result | None]:
         """The key of a student's last result, and the result; or ``("", None)``."""
@@ -53,41 +56,69 @@ class Ledger:
         write_atomically(self.folder / f"{student}.json", content)
 
     def record(self, student: str, key: str, submission: Submission, outcome: Outcome) -> Result:
-        """Enter an outcome: graded notebook, gradebook, result; in this order."""
+        """Enter an outcome: graded notebook, gradebook, result; all of these, or none.
+
+        Raises:
+            Exception: whatever nbgrader raises; what was there before is as it was.
+        """
+        before = self.read(student)[1]
+        if before is not None:
+            self.write(student, "", before)  # from here on it is no longer up to date
+        if not outcome.notebooks:
+            with self.transaction(), self.course.gradebook() as gradebook:
+                gradebook.update_or_create_student(student)
+                gradebook.update_or_create_submission(self.assignment, student)
+            return self.fail(student, outcome.reason)
+        self._enter(student, submission, outcome)
         found = Result(
             *(self.assignment, student, outcome.status, outcome.reason),
             points=outcome.points,
             messages=outcome.messages,
         )
-        (self.folder / f"{student}.json").unlink(missing_ok=True)
-        if outcome.notebooks:
-            self._enter(student, submission, outcome)
-        else:
-            key = ""  # grading failed: it is tried again each time
-            with self.course.gradebook() as gradebook:
-                gradebook.update_or_create_student(student)
-                gradebook.update_or_create_submission(self.assignment, student)
         self.write(student, key, found)
+        return found
+
+    def fail(self, student: str, reason: str) -> Result:
+        """Note that grading failed: it is tried again each time, and what was there before stays.
+
+        Raises:
+            OSError: if that cannot be written, either.
+        """
+        before = self.read(student)[1] or Result(self.assignment, student)
+        if before.points:
+            reason += "; what it got before stands"
+        found = replace(before, status="failed", reason=reason)
+        self.write(student, "", found)
         return found
 
     def _enter(self, student: str, submission: Submission, outcome: Outcome) -> None:
         """Let nbgrader take the executed notebooks as if it had executed them."""
         staged = self.course.work / "staged"
-        folder = staged / student / self.assignment
-        shutil.rmtree(folder, ignore_errors=True)
+        if staged.exists():
+            shutil.rmtree(staged)
         files = dict(submission.files)
         files |= {f"{name}.ipynb": text.encode() for name, text in outcome.notebooks.items()}
         for name, content in files.items():
-            path = folder / name
+            path = staged / "submitted" / student / self.assignment / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-        traits = {"sanitize_preprocessors": [], "autograde_preprocessors": SAVE}
-        self.course.run(
-            *(Autograde, self.assignment, student),
-            traits=traits,
-            submitted_directory=str(staged.relative_to(self.course.root)),
-        )
-        shutil.rmtree(staged / student)
+        place = self.course.folder("autograded", self.assignment, student)
+        inside = staged.relative_to(self.course.root)
+        with ExitStack() as undo:
+            with self.transaction():
+                self.course.run(
+                    *(Autograde, self.assignment),  # of all students: there is one
+                    traits={"sanitize_preprocessors": [], "autograde_preprocessors": SAVE},
+                    submitted_directory=str(inside / "submitted"),
+                    autograded_directory=str(inside / "autograded"),
+                )
+                undo.callback(_put_back, place, staged / "before", place.exists())
+                if place.exists():
+                    shutil.move(place, staged / "before")
+                place.parent.mkdir(parents=True, exist_ok=True)
+                shutil.move(staged / "autograded" / student / self.assignment, place)
+            undo.pop_all()
+        shutil.rmtree(staged)
 
     def is_whole(self, student: str) -> bool:
         """Whether a student's graded notebooks are there."""
@@ -110,13 +141,21 @@ class Ledger:
             if result is None:
                 continue
             result.max_score = highest
-            if student in known and result.status != "failed":
+            if student in known:
                 result.score, result.needs_manual, penalty = known[student]
                 if penalty:
                     late = f"handed in late: {penalty:g} points less"
                     result.reason = "; ".join(filter(None, (result.reason, late)))
             found.append(result)
         return found
+
+
+def _put_back(place: Path, aside: Path, there: bool) -> None:
+    """Make a folder what it was, before it was put aside and another one moved to its place."""
+    if aside.exists() or not there:
+        shutil.rmtree(place, ignore_errors=True)
+    if aside.exists():
+        shutil.move(aside, place)
 
 
 def scores(gradebook, assignment: str) -> dict[str, tuple[float, bool, float]]:

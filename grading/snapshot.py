@@ -13,6 +13,7 @@ from operator import attrgetter, is_
 from typing import NamedTuple
 
 import torch
+from traitlets import Bool, Enum, HasTraits, Integer, Unicode
 
 # modules, and those below them
 WATCHED = (
@@ -36,6 +37,8 @@ LOADED = ("numpy.testing", "statistics", "torch.testing", "unittest.mock", "deep
 # torch's optimizers replace their own methods when the first one is made.
 JUDGES = ("builtins", "math", "operator", "numpy", "torch", "unittest")
 NO_JUDGES = ("torch.optim", "torch.utils")
+# kinds of classes that torch makes by the dozen, with hundreds of names, and that no test uses
+GENERATED = ("pybind11_type", "tensortype")
 METHODS = (classmethod, staticmethod, property)
 INSIDE = attrgetter("__code__", "__defaults__", "__kwdefaults__")
 
@@ -66,7 +69,7 @@ def _classes(module: types.ModuleType) -> set[type]:
         for value in list(vars(module).values())
         if isinstance(value, type)
         and _is_watched(getattr(value, "__module__", "") or "")
-        and type(value).__name__ != "pybind11_type"  # torch's own, thousands, not what tests use
+        and type(value).__name__ not in GENERATED
     }
 
 
@@ -93,7 +96,9 @@ class Snapshot:
         ]
         found = {_function(value) for held in self._held for value in held.values}
         self._functions = [function for function in found if function is not None]
-        self._codes = list(map(INSIDE, self._functions))
+        self._inside = list(map(INSIDE, self._functions))
+        named = [function.__kwdefaults__ for function in self._functions]
+        self._defaults = [(found, dict(found)) for found in named if found]
 
     def restore(self) -> None:
         """Put everything back; names that were added stay where they hide nothing."""
@@ -101,9 +106,13 @@ class Snapshot:
         now.update(code)
         self._sys.modules = self._table
         self._table.update(self._loaded)
-        if list(map(INSIDE, self._functions)) != self._codes:
-            for function, inside in zip(self._functions, self._codes, strict=True):
+        if list(map(INSIDE, self._functions)) != self._inside:
+            for function, inside in zip(self._functions, self._inside, strict=True):
                 function.__code__, function.__defaults__, function.__kwdefaults__ = inside
+        for defaults, known in self._defaults:  # they can be changed in place
+            if defaults != known:
+                defaults.clear()
+                defaults.update(known)
         for held in self._held:
             now = vars(held.owner)
             if not all(map(is_, map(now.get, held.names), held.values)):
@@ -117,6 +126,12 @@ class Snapshot:
 
     def changed(self) -> str:
         """What of a test's judges is another one than at the start; empty if nothing is."""
+        now, code = self._builtins
+        seen = {**now}
+        now.update(code)  # from here on all builtins are Python's own
+        for name in code:
+            if seen.get(name) is not code[name]:
+                return f"builtins.{name}"
         for held in self._held:
             now = vars(held.owner)
             if held.judges and not all(map(is_, map(now.get, held.names), held.values)):
@@ -125,9 +140,22 @@ class Snapshot:
                     for name, value in held.code.items()
                     if now.get(name) is not value
                 )
-        if list(map(INSIDE, self._functions)) != self._codes:
+        inside = list(map(INSIDE, self._functions))
+        if inside != self._inside or any(now != known for now, known in self._defaults):
             return "the inside of a function"
         return ""
+
+
+def inside_of(function: types.FunctionType) -> tuple:
+    """The code and the defaults of a function; the dictionary of defaults can change in place."""
+    code, defaults, named = INSIDE(function)
+    return code, defaults, named and dict(named)
+
+
+def put_inside(function: types.FunctionType, inside: tuple) -> None:
+    """Give a function back its code and its defaults."""
+    function.__code__, function.__defaults__, named = inside
+    function.__kwdefaults__ = named and dict(named)
 
 
 def _is_judge(name: str) -> bool:
@@ -181,6 +209,7 @@ class Parts:
     def __init__(self, owners: Iterable[object], moving: Iterable[str] = ()):
         self._held = []
         for owner in owners:
+            _settle(owner)
             now = vars(owner)
             own = {name: value for name, value in now.items() if callable(value)}
             traits = now.get("_trait_values", {})
@@ -196,8 +225,16 @@ class Parts:
         for owner, kind, now, own, traits, settings in self._held:
             if type(owner) is not kind:
                 object.__setattr__(owner, "__class__", kind)
-            for name in [name for name, value in now.items() if name not in own]:
-                if callable(now[name]) and hasattr(kind, name):
+            for name in [name for name in now if name not in own]:
+                if callable(getattr(kind, name, None)):
                     del now[name]
             now.update(own)
             traits.update(settings)
+
+
+def _settle(owner: object) -> None:
+    """Let an object hold its settings; some come into being when they are first asked for."""
+    if isinstance(owner, HasTraits):
+        for name, trait in owner.traits(config=True).items():
+            if isinstance(trait, Bool | Enum | Integer | Unicode):
+                getattr(owner, name)

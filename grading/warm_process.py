@@ -19,6 +19,7 @@ import platformdirs
 from grading.room import data_set
 
 ADDRESS = "GRADING_WARM_PROCESS"  # names the socket of the process that a grader has started
+SECONDS_TO_END = 1
 
 
 class WarmProcess:
@@ -98,7 +99,11 @@ class WarmProcess:
             self._channel = None
         if self._process is not None:
             self._owner.close()
-            self._process.wait()
+            try:
+                self._process.wait(SECONDS_TO_END)
+            except subprocess.TimeoutExpired:  # it has no kernel yet, and is busy with imports
+                self._process.kill()
+                self._process.wait()
             self._process = None
             self._folder.cleanup()
 

@@ -1,12 +1,19 @@
 """The processes that grade: on this machine, or on those of a Dask cluster."""
 
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import get_context, parent_process
+from multiprocessing import (
+    active_children,
+    forkserver,
+    get_context,
+    parent_process,
+    resource_tracker,
+)
 
 from grading.course import CourseError
 from grading.warm_process import WARM
@@ -22,12 +29,20 @@ def end_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
+def leave_ctrl_c_to_parent() -> None:
+    """End with the process that started this one, and leave Ctrl-C to it: it knows what to do."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent()
+
+
 AHEAD = 2  # tasks that wait for each process, so that none is idle
 
 
 @contextmanager
 def local(jobs: int) -> Iterator[tuple[Executor, int]]:
     """Processes of this machine, each a copy of one that has imported what grading needs.
+
+    Where they are no longer needed, because of an exception such as Ctrl-C, they end at once.
 
     Args:
         jobs: how many.
@@ -38,11 +53,30 @@ def local(jobs: int) -> Iterator[tuple[Executor, int]]:
     WARM.share()
     context = get_context("forkserver")
     context.set_forkserver_preload(["grading.task"])
-    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=end_with_parent)
+    _start_helpers()
+    others = set(active_children())
+    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=leave_ctrl_c_to_parent)
     try:
         yield pool, jobs * AHEAD
+    except BaseException:
+        for process in set(active_children()) - others:
+            process.kill()
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _start_helpers() -> None:
+    """Start the processes with which `multiprocessing` works, deaf to the end of the terminal.
+
+    They would go first, and complain. So they end, as all that they start, with this process.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    try:
+        resource_tracker.ensure_running()
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
 
 
 @contextmanager

@@ -174,7 +174,7 @@ FOLDERS = [
     Case("time_not_utf8", stamped(b"\xff\xfe2"), told=NO_TIME),
     Case("time_script", stamped(b"<script>alert(1)</script>"), told=NO_TIME),
     Case("time_overflow", stamped(b"0001-01-01 00:00:00 +9999"), told=NO_TIME),
-    Case("time_huge", stamped(b"2" * MB), told="timestamp.txt was left out: the files are larger"),
+    Case("time_huge", stamped(b"2" * 900_000), told=NO_TIME),
     Case("time_folder", time_folder, told="timestamp.txt/x was left out"),
     Case("time_link", time_link, told="timestamp.txt is a link"),
     Case("time_empty", stamped(b"")),

@@ -42,6 +42,7 @@ def run(*cells, folder=None, isolate=True, limits=None, **settings):
     """Run cells in one forked kernel; return what they say, and how the run ended."""
     nb = new_notebook(cells=[new_code_cell(cell) for cell in cells])
     config = Config(SandboxProvisioner={"isolate": isolate, **(limits or {})})
+    config.AsyncKernelManager.client_class = "grading.client.PromptClient"  # as in the course
     step = ExecuteSubmission(
         kernel_name="sandbox", shutdown_kernel="immediate", config=config, **settings
     )

@@ -1,12 +1,15 @@
 """The commands around grading: doctor, check, feedback, the zip of a release, whose score moved."""
 
 import json
+import shutil
 import zipfile
 
 import nbformat
 import pytest
+from filelock import FileLock
 from traitlets.config import Config
 
+import grading.commands.grade
 import grading.room
 from grading.__main__ import main
 from grading.course import Course
@@ -24,11 +27,18 @@ from tests.toy_course import (
 pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")
 
 
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    """The toy course, released."""
+    root = make_course(tmp_path_factory.mktemp("template") / "course")
+    release(Course(root), "toy")
+    return root
+
+
 @pytest.fixture
-def course(tmp_path):
-    course = Course(make_course(tmp_path / "course"))
-    release(course, "toy")
-    return course
+def course(template, tmp_path):
+    """A copy of it."""
+    return Course(shutil.copytree(template, tmp_path / "course"))
 
 
 @pytest.fixture
@@ -205,3 +215,64 @@ def test_a_hostile_folder_does_not_stop_the_class(course, released):
     assert (bob.status, bob.score) == ("refused", 0)
     assert "directory" in bob.reason
     assert (eve.status, eve.score) == ("graded", 5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        pytest.param(["tony"], "there is no assignment 'tony'; there are: toy", id="assignment"),
+        pytest.param(["--student", "eve"], "there is no folder submitted/eve/toy", id="student"),
+    ],
+)
+def test_grade_says_what_there_is_not(course, released, capsys, arguments, words):
+    hand_in(course.root, "ada", Submission(released).nb)
+    assert main(["--course", str(course.root), "grade", *arguments]) == 1
+    said = capsys.readouterr().err
+    assert words in said
+    assert len(said.splitlines()) == 1
+    assert not (course.root / "autograded").exists()
+
+
+@pytest.mark.parametrize("jobs", ["0", "-1", "two", ""])
+def test_grade_wants_a_number_of_jobs(capsys, jobs):
+    with pytest.raises(SystemExit, match="2"):
+        main(["grade", "--jobs", jobs])
+    words = f"argument --jobs: must be a whole number from 1 up, got {jobs!r}"
+    assert words in capsys.readouterr().err
+
+
+def test_no_jobs_are_an_error_in_python_as_well(course):
+    with pytest.raises(ValueError, match="jobs must be a number from 1 up, got 0"):
+        grade(course, "toy", jobs=0)
+
+
+def test_a_second_grader_says_that_one_is_at_work(course, released, capsys):
+    hand_in(course.root, "ada", Submission(released).nb)
+    with FileLock(course.work / "grade.lock"):
+        assert main(["--course", str(course.root), "grade"]) == 1
+    said = capsys.readouterr().err
+    assert f"another grading is at work in {course.root}; wait until it ends, or end it" in said
+    assert not (course.root / "autograded").exists()
+
+
+def test_a_student_is_graded_where_something_was_handed_in(course, released, monkeypatch):
+    source = course.root / "solutions/other/other.ipynb"
+    source.parent.mkdir()
+    nbformat.write(source_notebook(), source)
+    for name in ("ada", "bob"):
+        hand_in(course.root, name, Submission(released).nb)
+    (course.root / "submitted/bob/other").mkdir()
+    asked = []
+
+    def note(_, assignment, *, students, **others):
+        asked.append((assignment, list(students)))
+        return []
+
+    monkeypatch.setattr(grading.commands.grade, "grade", note)
+    for students in (["ada"], ["ada", "bob"], []):
+        named = [word for student in students for word in ("--student", student)]
+        assert main(["--course", str(course.root), "grade", *named]) == 0
+    assert asked == [
+        *[("toy", ["ada"]), ("other", ["bob"]), ("toy", ["ada", "bob"])],
+        *[("other", []), ("toy", [])],  # all
+    ]

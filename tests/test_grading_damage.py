@@ -193,6 +193,26 @@ def test_files_with_odd_names_reach_the_graded_folder(graded):
     assert {"two\nlines", "\x1b[31mred\x07", "caf\u00e9", "cafe\u0301", "..hidden"} <= there
 
 
+def test_only_a_time_that_can_be_read_is_in_the_gradebook(graded):
+    with graded[0].gradebook() as gradebook:
+        times = {
+            student: gradebook.find_submission("toy", student).timestamp
+            for student in ("time_future", "time_in_words", "time_link", HONEST[0])
+        }
+    assert [str(time)[:4] for time in times.values()] == ["2999", "None", "None", "None"]
+
+
+def test_of_a_folder_with_too_many_files_the_notebook_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(grading.intake, "MOST_ENTRIES", 10)
+    for n in range(12):
+        (tmp_path / f"{n}.csv").write_bytes(b"1")
+    (tmp_path / "toy.ipynb").write_bytes(b"{}")
+    found = grading.intake.Intake().read(tmp_path, ["toy"])
+    assert found.notebooks == {"toy": b"{}"}
+    assert found.files == {}
+    assert found.problems == ["what lies in the folder was left out: too many files"]
+
+
 def test_the_table_has_a_line_for_each_and_no_control_character(graded):
     text = table(list(graded[1].values()), width=100)
     assert text.count("refused") >= len(BAD_IDS)

@@ -108,8 +108,8 @@ def test_the_grader_has_no_right(found):
 
 
 def test_the_room_has_a_namespace_of_users(found):
-    host = Path("/proc/self/uid_map").read_text(encoding="utf-8").split()
-    assert found["users"].startswith(f"['{NOBODY}', '0', '1']"), host
+    seen = next(one["found"] for one in found["doctor"] if one["what"] == "inside: namespaces")
+    assert "user" in seen.split(": ")[1].split(", ")
 
 
 @pytest.mark.parametrize(
@@ -125,6 +125,12 @@ def test_points_and_status(found, student, points, status):
     result = next(one for one in found["class"] if one["student"] == student)
     assert result["status"] == status, result["reason"]
     assert list(result["points"].values()) == points, result["messages"]
+
+
+def test_doctor_says_what_an_ordinary_user_lacks(found):
+    lacking = {one["what"]: one["cure"] for one in found["doctor"] if not one["good"]}
+    assert list(lacking) == ["control groups"]
+    assert "run as root, or in a group that systemd delegates" in lacking["control groups"]
 
 
 @pytest.mark.parametrize("attack", ATTACKS)

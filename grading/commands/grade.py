@@ -2,11 +2,14 @@
 
 import argparse
 import os
+import signal
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 
 from grading.commands import Answer
-from grading.course import Course
+from grading.course import Course, CourseError
 from grading.grade import grade, nothing_submitted
 from grading.report import moved_table, table
 from grading.results import Result, plain_line
@@ -67,7 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(course: Course, options: argparse.Namespace) -> Iterator[Answer]:
     """Grade what was submitted, with a table for each assignment."""
     assignments = course.choose(options.assignment)
-    submitted = [assignment for assignment in assignments if course.students(assignment)]
+    submitted = _who_handed_in(course, assignments, options.student)
     for path in course.misplaced():
         yield Answer(
             f"not graded: {plain_line(path)}; "
@@ -76,23 +79,66 @@ def run(course: Course, options: argparse.Namespace) -> Iterator[Answer]:
         )
     if not submitted:
         yield Answer(nothing_submitted(course, assignments), {"assignments": assignments})
-    for assignment in submitted:
+    for assignment, students in submitted.items():
         moved: dict[str, list[str]] = {}
-        results = grade(
-            course,
-            assignment,
-            students=options.student,
-            force=options.force,
-            jobs=options.jobs,
-            sandbox=False if options.no_sandbox else None,
-            scheduler=options.scheduler,
-            progress=not options.json,
-            moved=moved,
-        )
+        with stopped_by_signals():
+            results = grade(
+                course,
+                assignment,
+                students=students if options.student else (),
+                force=options.force,
+                jobs=options.jobs,
+                sandbox=False if options.no_sandbox else None,
+                scheduler=options.scheduler,
+                progress=not options.json,
+                moved=moved,
+            )
         text = f"\n{assignment}\n{table(results)}"
         if options.diff:
             text += f"\n\n{moved_table(moved)}"
         yield Answer(text, _data(assignment, results, moved if options.diff else None))
+
+
+def _who_handed_in(
+    course: Course, assignments: list[str], students: list[str]
+) -> dict[str, list[str]]:
+    """Who handed in what, of these students or of all; what nobody handed in is left out."""
+    everybody = {assignment: course.students(assignment) for assignment in assignments}
+    for student in students:
+        if not any(student in known for known in everybody.values()):
+            name = assignments[0] if len(assignments) == 1 else "<assignment>"
+            where = f"{course.directory.submitted_directory}/{student}/{name}"
+            raise CourseError(f"--student {student}: there is no folder {where}")
+    chosen = set(students)
+    found = {
+        assignment: [student for student in known if not chosen or student in chosen]
+        for assignment, known in everybody.items()
+    }
+    return {assignment: known for assignment, known in found.items() if known}
+
+
+@contextmanager
+def stopped_by_signals() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP stop grading as Ctrl-C does; after the first one it tidies up."""
+    names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in map(signal.Signals.__getitem__, names)}
+    # what is ignored, as under nohup, stays so; and only the main thread may set handlers
+    mine = {number: old for number, old in before.items() if old != signal.SIG_IGN}
+    if threading.current_thread() is not threading.main_thread():
+        mine = {}
+
+    def stop(*_) -> None:
+        for number in mine:
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for number in mine:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, old in mine.items():
+            signal.signal(number, old)
 
 
 def _data(assignment: str, results: list[Result], moved: dict | None) -> dict:
