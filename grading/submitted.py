@@ -125,8 +125,11 @@ class Submitted:
             number = origin.number or None
             record |= {"name": origin.name, "platform": origin.platform, "number": number}
         record |= {"late": origin.late, **found}
-        one = {"platform": origin.platform, "late": origin.late, "time": time or None}
-        one |= {"attempt": origin.attempt or None, "number": origin.number or None, **found}
+        # what comes by mail has no number, and leaves the one that the platform gave
+        kept = known if origin.platform not in NUMBERED and known.get("number") else {}
+        one = {"platform": kept.get("platform", origin.platform), "late": origin.late}
+        one |= {"number": kept.get("number", origin.number or None), "time": time or None}
+        one |= {"attempt": origin.attempt or None, **found}
         record.setdefault("notebooks", {})["/".join(target)] = one
         self._changed |= json.dumps(record) != before
 

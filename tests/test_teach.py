@@ -37,7 +37,7 @@ def test_a_command_prints_what_is_stored(told, name):
 def test_doctor_looks_at_what_is_stored(told):
     stored = (STORED / "doctor.txt").read_text(encoding="utf-8")
     looked_at = [
-        [line[8:].partition(": ")[0] for line in text.splitlines()]
+        [line[8:].split(": ")[:-1][:2] for line in text.splitlines()]
         for text in (told["doctor"], stored)
     ]
     assert looked_at[0] == looked_at[1]
@@ -45,6 +45,11 @@ def test_doctor_looks_at_what_is_stored(told):
 
 def test_a_second_grading_prints_the_same(told):
     assert told["again"] == told["grade"]
+
+
+def test_what_came_by_mail_goes_back_to_moodle(told):
+    assert "without a number of Canvas: 8" in told["report"]
+    assert "without a number of Moodle" not in told["report"]
 
 
 def test_the_page_shows_all_that_is_stored_and_nothing_else():
