@@ -25,7 +25,7 @@ EXECUTED := $(patsubst %.ipynb,_build/executed/%,$(wildcard notebooks/*.ipynb) b
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help course test check test-data book pdf archive release sample grade audit notebooks results bench setup system lock lint clean
+.PHONY: help course test check test-data book pdf archive release sample grade audit teach notebooks results bench setup system lock lint clean
 
 help: ## list these targets
 	@echo "Training Deep Networks: make <target>"
@@ -42,7 +42,7 @@ test: lint system release ## all that CI runs; the book is built strictly by its
 	$(PYTEST) --dist loadfile --no-loadscope-reorder $(COVERAGE) $(NOTEBOOKS) tests deeplearn grading
 
 check: lint ## the quick part of the tests: lint, unit tests, doctests
-	$(PYTEST) -m "not browser and not data" --ignore-glob "tests/test_grading*" --ignore tests/test_answers.py tests deeplearn grading
+	$(PYTEST) -m "not browser and not data" --ignore-glob "tests/test_grading*" --ignore tests/test_answers.py --ignore tests/test_teach.py tests deeplearn grading
 
 test-data: release ## the tests that read data, and the notebooks
 	$(PYTEST) --dist loadfile --no-loadscope-reorder -k "(data or ipynb) and not browser" $(NOTEBOOKS) tests
@@ -72,6 +72,9 @@ grade: setup ## grade your own class, from submitted/; in isolation, which needs
 
 audit: setup ## prove the graders on right and wrong answers, with MNIST where it is at hand
 	$(PY) -m grading audit --markdown book/assets/audit.txt
+
+teach: setup system ## the story of the page Teach anew: a sample class, and what each command prints
+	$(PY) -m tools.teach
 
 notebooks: setup $(EXECUTED) ## execute the chapters that changed, in place; needs MNIST
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import unicodedata
 from datetime import UTC, datetime
 from pathlib import Path
@@ -177,13 +178,20 @@ class Submitted:
         part = self.root / PART
         path.parent.mkdir(parents=True, exist_ok=True)
         part.unlink(missing_ok=True)  # a link would be written through
-        part.write_bytes(data)
-        if keep and os.path.lexists(path):
+        if keep and path.is_file() and not path.is_symlink():
+            # a copy, so that there is a notebook at every moment
+            shutil.copy2(path, part)
+            part.replace(self._earlier(path))
+        elif keep and os.path.lexists(path):
             self._move_away(path)
+        part.write_bytes(data)
         part.replace(path)
 
     def _move_away(self, path: Path) -> None:
-        """Move what is to be replaced to a folder that is named after the time."""
+        path.rename(self._earlier(path))
+
+    def _earlier(self, path: Path) -> Path:
+        """A free place for what is to be replaced, in a folder that is named after the time."""
         inside = path.parent.relative_to(self.root)
         folder = self.root / EARLIER / inside / self._now
         number = 1
@@ -192,7 +200,7 @@ class Submitted:
             folder = folder.with_name(f"{self._now}-{number}")
         self._refuse_links(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        path.rename(folder / path.name)
+        return folder / path.name
 
     def _refuse_links(self, folder: Path) -> None:
         while folder not in (self.root, folder.parent):
