@@ -68,7 +68,7 @@ class ExecuteSubmission(Execute):
         """Run all cells, then see to warnings and to cells that did not run."""
         self._ending = dict(nb.metadata.get("grading", {}))
         self._gone = bool(self._ending)
-        self._end_time = time.monotonic() + self.time_limit
+        self._end_time = 0.0  # known when the first cell starts: the kernel's start does not count
         self._output_left = self.output_limit * MEGABYTE
         self._shown: dict[str, list[NotebookNode]] = {}
         if not self._gone:
@@ -88,6 +88,7 @@ class ExecuteSubmission(Execute):
         if self._gone:
             return cell, resources
         name = _name(cell)
+        self._end_time = self._end_time or time.monotonic() + self.time_limit
         if time.monotonic() >= self._end_time:
             self._gone = True
             reason = f"all cells together had {self.time_limit} s, which were over before {name}"

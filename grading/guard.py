@@ -213,6 +213,8 @@ def install(kernel, snapshot: Snapshot) -> None:
         except Exception:
             # the student has replaced what the kernel needs for its work
             reply = _error("KernelBroken", "the kernel could not run this cell")
+        if kind:
+            kernel.shell.ast_transformers.clear()  # a student's names mean what the student says
         if kind == "given":
             guard.remember(before)
         guard.restore_kernel()

@@ -166,10 +166,10 @@ SHADOWS = "abs = lambda x: 0\nall = any = isinstance = lambda *a: True\nlen = la
 
 # those that could not raise a score on their own; the others are defeated, but for those that earn
 HARMLESS = {
-    *("assertion_error", "seed", "random", "linspace", "no_modules", "deleted_names", "deeplearn"),
-    *("getsource", "import_hook", "magics", "trace", "recursion", "optimize", "iopub_socket"),
-    *("prints_a_number", "exits", "sys_exit", "quits", "interrupts_itself", "cancelled", "dies"),
-    *("generator_exit", "kills_itself", "own_run_cell", "string", "nothing", "mutable_default"),
+    *("assertion_error", "no_modules", "deleted_names"),
+    *("getsource", "import_hook", "magics", "recursion", "optimize", "iopub_socket"),
+    *("prints_a_number", "sys_exit", "quits", "interrupts_itself", "cancelled"),
+    *("generator_exit", "nothing", "mutable_default"),
     *("never_returns", "reads_the_file", "settrace_when_called"),
 }
 
@@ -192,9 +192,6 @@ def replaced():
         Attack("builtins", ALL_BUILTINS),
         Attack("builtins_abs", "import builtins\nbuiltins.abs = lambda x: 0"),
         Attack("builtins_all", f"import builtins\nbuiltins.all = builtins.isinstance = {TRUE}"),
-        Attack("builtins_len", "import builtins\nbuiltins.len = lambda x: 1"),
-        Attack("builtins_sum", "import builtins\nbuiltins.sum = lambda x: len(x)"),
-        Attack("builtins_type", "import builtins\nbuiltins.type = lambda x: float"),
         Attack("shadowed_names", SHADOWS + "\nsum = lambda x: len(x)"),
         Attack("shadowed_builtins", "__builtins__ = {**vars(__builtins__), 'abs': lambda x: 0}"),
         Attack(
@@ -208,7 +205,6 @@ def replaced():
         ),
         Attack("exec", f"import builtins\nbuiltins.exec = builtins.eval = {TRUE}"),
         Attack("assertion_error", "import builtins\nbuiltins.AssertionError = SystemExit"),
-        Attack("torch_allclose", f"torch.allclose = torch.equal = {TRUE}"),
         Attack("torch_testing", f"torch.testing.assert_close = {TRUE}"),
         Attack(
             "torch_testing_inside",
@@ -227,17 +223,11 @@ def replaced():
             "tensor_all", f"torch.Tensor.all = torch.Tensor.item = torch.Tensor.__bool__ = {TRUE}"
         ),
         Attack("tensor_abs", "torch.Tensor.abs = lambda self: self\ntorch.abs = lambda x: x"),
-        Attack("numpy_allclose", f"np.allclose = np.testing.assert_allclose = {TRUE}"),
         Attack("numpy_inside", f"np._core.numeric.isclose = np.isclose = {TRUE}"),
         Attack(
             "mock", f"import unittest.mock\nunittest.mock.patch('numpy.allclose', {TRUE}).start()"
         ),
         Attack("linspace", "torch.linspace = torch.zeros\nnp.linspace = lambda *a: np.zeros(5)"),
-        Attack(
-            "seed", "torch.manual_seed = torch.rand = torch.linspace = lambda *a: torch.ones(5)"
-        ),
-        Attack("random", "import random\nrandom.random = random.uniform = lambda *a: 1"),
-        Attack("math", f"import math\nmath.isclose = {TRUE}\nmath.pi = 3"),
         Attack("name_of_torch", YES + "\ntorch = np = Yes()"),
         Attack(
             "modules", YES + "\nimport sys\nsys.modules['torch'] = sys.modules['numpy'] = Yes()"
@@ -246,7 +236,6 @@ def replaced():
         Attack("deleted_names", "del torch, np, is_close"),
         Attack("own_is_close", f"is_close = {TRUE}"),
         Attack("is_close_inside", f"is_close.__code__ = ({TRUE}).__code__"),
-        Attack("deeplearn", f"import deeplearn.metrics\ndeeplearn.metrics.accuracy = {TRUE}"),
         Attack("getsource", f"import inspect\ninspect.getsource = inspect.signature = {TRUE}"),
         Attack(
             "torch_mode",
@@ -322,7 +311,6 @@ def hooks():
             shell + "shell.set_custom_exc((BaseException,), lambda *a, **k: None)",
         ),
         Attack("excepthook", "import sys\nsys.excepthook = sys.unraisablehook = lambda *a: None"),
-        Attack("displayhook", "import sys\nsys.displayhook = lambda value: None"),
         Attack(
             "shells_displayhook",
             shell + "hook = shell.displayhook\nold = type(hook).__call__\n"
@@ -356,9 +344,6 @@ def hooks():
             "from IPython.core.magic import register_cell_magic\n@register_cell_magic\n"
             "def time(line, cell): pass",
         ),
-        Attack(
-            "trace", "import sys, threading\nsys.settrace(lambda *a: None)\nsys.setprofile(None)"
-        ),
         Attack("recursion", "import sys\nsys.setrecursionlimit(70)"),
         Attack(
             "optimize",
@@ -389,7 +374,6 @@ def kernel_parts():
     ok = "async def ok(*a, **k): return {'status': 'ok', 'execution_count': 1, 'payload': []}\n"
     return [
         Attack("do_execute", KERNEL + ok + "kernel.do_execute = ok"),
-        Attack("do_execute_of_the_class", KERNEL + ok + "type(kernel).do_execute = ok"),
         Attack("execute_request", KERNEL + ok + "kernel.shell_handlers['execute_request'] = ok"),
         Attack(
             "class_of_the_kernel",
@@ -450,15 +434,11 @@ def kernel_parts():
             "atexit.register(clear_output)",
             everywhere("clear_output(); clear_output(wait=True)\n    return abs(x)"),
         ),
-        Attack("exits", "", everywhere("raise SystemExit(0)")),
         Attack("sys_exit", "import sys", everywhere("sys.exit()")),
         Attack("quits", "", everywhere("get_ipython().ask_exit()\n    return abs(x)")),
         Attack("interrupts_itself", "", everywhere("raise KeyboardInterrupt")),
         Attack("cancelled", "import asyncio", everywhere("raise asyncio.CancelledError")),
         Attack("generator_exit", "", everywhere("raise GeneratorExit")),
-        Attack("dies", "import os", everywhere("os._exit(0)")),
-        Attack("kills_itself", "import os, signal", everywhere("os.kill(os.getpid(), 9)")),
-        Attack("own_run_cell", "", everywhere("get_ipython().run_cell('1.0'); return abs(x)")),
     ]
 
 
@@ -485,7 +465,6 @@ def objects():
             returns("Int(abs(x)) if isinstance(x, int) else abs(x)"),
             earns=("plain", "partial", "helped"),
         ),
-        Attack("string", "", returns("'1.0'")),
         Attack(
             "tensor_of_its_own",
             TENSOR,

@@ -46,6 +46,8 @@ def results(tmp_path_factory):
         hand_in(root, attack.name, submission(attack.cell, attack.answers))
     hand_in(root, "wrong", submission("", {}))
     hand_in(root, "right", submission("", table.RIGHT))
+    own_names = {**table.RIGHT, "plain": "def plain(x):\n    return sum(x)"}
+    hand_in(root, "own_names", submission("def sum(x):\n    return 2 * x", own_names))
     return {result.student: result for result in grade(course, "toy", progress=False)}
 
 
@@ -65,6 +67,10 @@ def test_each_attack_ends_with_a_status_of_its_own_making(results):
 def test_a_wrong_answer_earns_nothing_and_a_right_one_all(results):
     assert results["wrong"].score == 0
     assert results["right"].score == len(table.TESTS), results["right"].messages
+
+
+def test_whoever_gives_a_builtins_name_to_a_right_function_keeps_all_points(results):
+    assert results["own_names"].score == len(table.TESTS), results["own_names"].messages
 
 
 def test_the_table_has_at_least_forty_attacks_and_no_name_twice():
