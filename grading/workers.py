@@ -32,6 +32,7 @@ def end_with_parent() -> None:
 def leave_ctrl_c_to_parent() -> None:
     """End with the process that started this one, and leave Ctrl-C to it: it knows what to do."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     end_with_parent()
 
 
@@ -67,16 +68,18 @@ def local(jobs: int) -> Iterator[tuple[Executor, int]]:
 
 
 def _start_helpers() -> None:
-    """Start the processes with which `multiprocessing` works, deaf to the end of the terminal.
+    """Start the processes with which `multiprocessing` works, deaf to what tells a group to stop.
 
-    They would go first, and complain. So they end, as all that they start, with this process.
+    They would go first, complain, and no longer tell which worker has ended. They end with this
+    process.
     """
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    numbers = {signal.SIGHUP, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
     try:
         resource_tracker.ensure_running()
         forkserver.ensure_running()
     finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
 
 
 @contextmanager
