@@ -9,6 +9,7 @@ it asked for.
 import contextlib
 import gc
 import importlib
+import inspect
 import json
 import os
 import random
@@ -170,6 +171,7 @@ def _run_kernel(arguments: list[str], folder: str, env: dict[str, str], snapshot
     sys.path[:] = [*(place for place in sys.path if place), ""]
     kernel = IPKernelApp.instance()
     kernel.initialize()
+    _name_module_of_cells(kernel.shell.compile)
     install(kernel.kernel, snapshot)
     events = kernel.shell.events
 
@@ -183,6 +185,22 @@ def _run_kernel(arguments: list[str], folder: str, env: dict[str, str], snapshot
     events.register("pre_run_cell", seed)
     kernel.start()
     os._exit(0)
+
+
+def _name_module_of_cells(compiler) -> None:
+    """Let `inspect` know at once which module the code of a cell belongs to.
+
+    For each line of a traceback it would look through all modules, which torch makes thousands: a
+    minute where a function calls itself without an end.
+    """
+    get_code_name = compiler.get_code_name
+
+    def named(*args, **kwargs) -> str:
+        name = get_code_name(*args, **kwargs)
+        inspect.modulesbyfile[name] = "__main__"
+        return name
+
+    compiler.get_code_name = named
 
 
 if __name__ == "__main__":
