@@ -7,11 +7,12 @@ class of real submissions needs, as plug-ins that `nbgrader_config.py` names:
 | --- | --- |
 | `release` | refuses a student version in which a solution or a hidden test is left |
 | `collect` | finds student and notebook in what a learning platform exports |
-| `layouts`, `exports`, `archives`, `finds`, `matching`, `student_ids`, `submitted` | its parts |
-| `intake` | reads what was handed in; what cannot be read gets a reason, not an exception |
+| `layouts`, `exports`, `archives`, `finds`, `matching` | its parts: what is what, and whose |
+| `student_ids`, `namesakes`, `submitted` | one id for each student; what was there is kept |
+| `intake`, `notebooks` | reads it; what cannot be read gets a reason, not an exception |
 | `transplant` | rebuilds what is graded from the instructor's copy and the student's answers |
-| `room`, `groups`, `confine` | isolation: bubblewrap makes a room, a process walks in |
-| `kernels`, `warm` | kernels that are ready at once, in a room |
+| `room`, `groups`, `confine`, `seccomp` | isolation: a room, and a process that walks in |
+| `kernels`, `warm`, `warm_process`, `client` | kernels that are ready at once, in a room |
 | `guard`, `snapshot` | what a test relies on is put back before it runs |
 | `execute`, `outputs`, `verdict` | warnings cost nothing, no run no points, all has a limit |
 | `task`, `workers` | the work on one submission, and the processes or machines that do it |

@@ -3,10 +3,7 @@
 import time
 from queue import Empty
 
-import zmq
 from jupyter_client.asynchronous import AsyncKernelClient
-
-LONGEST_MESSAGE = 128 * 2**20  # bytes; what a kernel sends is in the grader's memory several times
 
 
 class PromptClient(AsyncKernelClient):
@@ -15,10 +12,6 @@ class PromptClient(AsyncKernelClient):
     jupyter_client's own client then waits 0.2 s more, until the kernel is silent: longer than it
     takes to start a forked kernel. What comes late belongs to no cell, and nbclient ignores it.
     """
-
-    def __init__(self, **kwargs):
-        super().__init__(**kwargs)
-        self.context.setsockopt(zmq.MAXMSGSIZE, LONGEST_MESSAGE)  # for the sockets that it makes
 
     async def wait_for_ready(self, timeout: float | None = None) -> None:
         """Wait until the kernel answers, and both of its channels are open.

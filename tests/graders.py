@@ -18,6 +18,7 @@ from pathlib import Path
 import psutil
 
 from grading.__main__ import main
+from grading.warm_process import ADDRESS
 
 ROOT = Path(__file__).parent.parent
 SET_CHILD_SUBREAPER = 36  # include/uapi/linux/prctl.h
@@ -34,6 +35,7 @@ class Graders:
     def __init__(self, course, temporary):
         places = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
         env = {**os.environ, "PYTHONPATH": places, "TMPDIR": str(temporary)}
+        env.pop(ADDRESS, None)  # of the process that the other tests of this session share
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.graders"],
             **{"cwd": course, "env": env, "text": True},

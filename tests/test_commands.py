@@ -208,7 +208,7 @@ def test_no_file_tells_of_the_machine_it_was_written_on():
     if listed.returncode:
         pytest.skip("not a git checkout")
     machine = re.compile(
-        r"(?:file://)?/(?:work/(?:main|shared)|root|home/\w+|opt/(?:pypi|wheels))(?![\w-])"
+        r"(?<![\w}])(?:file://)?/(?:work/(?:main|shared)|root|home/\w+|opt/(?:pypi|wheels))(?![\w-])"
         r"|\bpypi\.|pythonhosted|download\.pytorch|--(?:extra-)?index-url|--find-links"
     )
     allowed = {"tests/test_commands.py", "tools/lock.py"}  # they name what they keep out

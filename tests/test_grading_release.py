@@ -6,7 +6,7 @@ import sqlite3
 import nbformat
 import pytest
 
-import grading.course
+import grading.environment
 from grading.course import Course, CourseError
 from grading.grade import grade
 from grading.release import release
@@ -144,7 +144,7 @@ def test_a_source_that_changed_after_the_release_is_told(course):
 
 def test_only_what_changed_is_graded_again(course, released, monkeypatch):
     # Somebody may be editing the packages while this runs.
-    monkeypatch.setattr(grading.course, "_package_folder", lambda name: None)
+    monkeypatch.setattr(grading.environment, "_package_folder", lambda name: None)
     for student in ("ada", "bob"):
         hand_in(course.root, student, Submission(released).nb)
 
