@@ -252,7 +252,7 @@ def graded(tmp_path_factory):
         hand_in(course.root, name, Submission(released).nb)
     memory = Memory()
     memory.start()
-    results = {result.student: result for result in grade(course, "toy", progress=False)}
+    results = {result.student: result for result in grade(course, "toy", jobs=4, progress=False)}
     return course, results, memory.stop()
 
 
