@@ -5,13 +5,14 @@ builtins, functions of torch, the hooks of IPython, the kernel's own methods. Be
 instructor's cells this puts back what was there at the start, and the names that earlier ones gave.
 After a test it looks whether somebody has replaced a judge while the test ran.
 
-It defeats what is replaced, not code that looks for this guard itself.
+It defeats what is replaced, not code that looks for this guard itself. Within one
+process nothing is secret: a test can be read while it runs.
 """
 
-import ast
 import builtins
 import gc
 import inspect
+import linecache
 import signal
 import sys
 import threading
@@ -26,6 +27,7 @@ from torch._C import (
     _pop_torch_function_stack,
 )
 
+from grading.certain import CertainBuiltins, bound_names
 from grading.snapshot import Parts, Snapshot, inside_of, put_inside
 
 MISSING = object()
@@ -70,6 +72,7 @@ class Guard:
         self._names: dict[str, object] = {}
         self._inside: dict[types.FunctionType, tuple] = {}
         self._given: set[str] = set()
+        self._certain: dict[str, object] = {}
 
     def restore(self) -> None:
         """Put back what a test relies on."""
@@ -99,9 +102,10 @@ class Guard:
         shell.user_ns, shell.user_module = self._user
         shell.user_ns["__builtins__"] = builtins
         shell.user_ns.update(self._names)
+        shell.user_ns.update(self._certain)
         for function, inside in self._inside.items():
             put_inside(function, inside)
-        shell.ast_transformers.append(CertainBuiltins(shell.user_ns, self._given))
+        shell.ast_transformers.append(CertainBuiltins(shell.user_ns, self._certain, self._given))
 
     def restore_kernel(self) -> None:
         """Put back the kernel's own methods and handlers, so that this guard is asked again."""
@@ -110,16 +114,21 @@ class Guard:
             table.update(held)
 
     def remember(self, before: dict[str, object]) -> None:
-        """Remember the modules, functions and classes that an instructor's cell has given names to.
+        """Remember modules, functions, classes and constants that an instructor's cell has named.
+
+        A constant has a name in capitals, of two letters or more: an answer may rebind ``X``.
 
         Args:
             before: the notebook's names before the cell ran.
         """
         for name, value in self._shell.user_ns.items():
-            if name.startswith("_") or before.get(name, MISSING) is value:
+            bare = name.strip("_")
+            constant = bare.isupper() and len(bare) > 1
+            if before.get(name, MISSING) is value or (name.startswith("_") and not constant):
                 continue
             self._given.add(name)
-            if isinstance(value, types.ModuleType | type) or inspect.isroutine(value):
+            code = isinstance(value, types.ModuleType | type) or inspect.isroutine(value)
+            if code or constant:
                 self._names[name] = value
             if type(value) is types.FunctionType and value.__globals__ is self._shell.user_ns:
                 self._inside[value] = inside_of(value)
@@ -128,7 +137,10 @@ class Guard:
         """What a test relies on and is another one after it than before; empty if nothing is."""
         if found := self._snapshot.changed():
             return found
-        bound = _bound_names(code)
+        for name, value in self._certain.items():
+            if self._shell.user_ns.get(name) is not value:
+                return name.rpartition(".")[2]
+        bound = bound_names(code)
         for name, value in self._names.items():
             if name not in bound and self._shell.user_ns.get(name) is not value:
                 return name
@@ -137,53 +149,21 @@ class Guard:
                 return function.__name__
         return ""
 
+    def forget(self, code: str) -> None:
+        """Take away what shows a test's text to later cells; while it runs, it can be read.
 
-class CertainBuiltins(ast.NodeTransformer):
-    """Let the instructor's cells mean Python's builtins, whatever else is called by their names.
-
-    Args:
-        names: the notebook's.
-        given: those that the instructor's cells have given.
-    """
-
-    def __init__(self, names: dict[str, object], given: set[str]):
-        self._names, self._given = names, given
-        self._local: set[str] = set()
-
-    def visit(self, node: ast.AST) -> ast.AST:
-        """Replace the names in a whole cell."""
-        if isinstance(node, ast.Module):
-            self._local = {name for part in ast.walk(node) for name in _bound(part)}
-        return super().visit(node)
-
-    def visit_Name(self, node: ast.Name) -> ast.Name:
-        """Replace one name, if it is a builtin's and no cell of the instructor's gave it."""
-        name = node.id
-        if name in self._local or name in self._given:
-            return node
-        if name.startswith("_") or name == "super":  # names that Python or a cell knows by itself
-            return node
-        if isinstance(node.ctx, ast.Load) and hasattr(builtins, name):
-            node.id = f"_certain_{name}"
-            self._names[node.id] = getattr(builtins, name)
-        return node
-
-
-def _bound(node: ast.AST) -> list[str]:
-    """The names that a part of a cell binds."""
-    if isinstance(node, ast.Name):
-        return [] if isinstance(node.ctx, ast.Load) else [node.id]
-    if isinstance(node, ast.alias):
-        return [(node.asname or node.name).split(".")[0]]
-    found = getattr(node, "arg" if isinstance(node, ast.arg) else "name", None)
-    return [found] if isinstance(found, str) else []
-
-
-def _bound_names(code: str) -> set[str]:
-    try:
-        return {name for node in ast.walk(ast.parse(code)) for name in _bound(node)}
-    except SyntaxError:  # a line that only IPython understands
-        return set()
+        Args:
+            code: the test.
+        """
+        shell, history = self._shell, self._shell.history_manager
+        for texts in (history.input_hist_parsed, history.input_hist_raw):
+            texts[-1:] = [""]
+        history._i00 = shell.user_ns[f"_i{shell.execution_count - 1}"] = ""
+        history.db_input_cache.clear()
+        shell.last_execution_result = None
+        sys.last_type = sys.last_value = sys.last_traceback = None
+        linecache.cache.pop(shell.compile.get_code_name(code, code, 0), None)
+        self._kernel.get_parent("shell")["content"]["code"] = ""
 
 
 def install(kernel, snapshot: Snapshot) -> None:
@@ -210,6 +190,8 @@ def install(kernel, snapshot: Snapshot) -> None:
             replaced = guard.changed(code) if kind == "test" else ""
             if replaced and reply["status"] == "ok":
                 reply = _error("Replaced", f"{replaced} was replaced while the test ran")
+            if kind == "test":
+                guard.forget(code)
         except Exception:
             # the student has replaced what the kernel needs for its work
             reply = _error("KernelBroken", "the kernel could not run this cell")

@@ -28,7 +28,7 @@ WATCHED = (
     *("IPython.core.interactiveshell", "IPython.core.displayhook", "IPython.core.compilerop"),
     *("IPython.core.inputtransformer2", "IPython.core.events", "IPython.core.async_helpers"),
     *("ipykernel.ipkernel", "ipykernel.kernelbase", "ipykernel.zmqshell", "ipykernel.displayhook"),
-    *("grading.guard", "grading.snapshot"),
+    *("grading.certain", "grading.guard", "grading.snapshot"),
 )
 # modules alone
 ALONE = ("torch", "torch._C", "numpy")

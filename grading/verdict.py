@@ -1,11 +1,15 @@
 """What the outputs of a cell mean for its points: nbgrader goes by errors and values alone."""
 
 import ast
+import re
 
 from nbformat import NotebookNode
 from nbgrader.utils import has_failed, is_grade, is_solution
 
 from grading.outputs import join_streams, plain_error
+
+# how NumPy and PyTorch show one number: np.float64(0.5), tensor(0.5, dtype=torch.float64)
+WRAPPED = re.compile(r"(?:np\.\w+|array|tensor)\(([^,()\[\]]+)(?:,[^()]*)?\)")
 
 
 def settle(cell: NotebookNode, reason: str) -> None:
@@ -52,12 +56,15 @@ def _keep_last_value(cell: NotebookNode) -> None:
 def _points(cell: NotebookNode, value: NotebookNode) -> NotebookNode:
     """A test's value, or an error where nbgrader would give all points to a wrong number."""
     text = value.data.get("text/plain", "").strip()
+    wrapped = WRAPPED.fullmatch(text)
+    number = wrapped[1] if wrapped else text
     highest = float(cell.metadata.nbgrader.points)
     try:
-        wrong = not text or not 0 <= float(text) <= highest
+        wrong = not text or not 0 <= float(number) <= highest
     except ValueError:
         return value  # no number: all points
     if not wrong:
+        value.data["text/plain"] = number
         return value
     return plain_error(
         "NoPoints", f"the test gave {text or 'nothing'}, not 0 to {highest:g} points"

@@ -65,16 +65,19 @@ assert type(got) is float and got == -5.0, "the sign is lost"
 ### END HIDDEN TESTS""",
     "helped": """\
 ### BEGIN HIDDEN TESTS
-assert is_close(helped(-4), -8), "the sign is lost"
+assert all(is_close(helped(x), 2 * x) for x in test_set), "the sign is lost"
 ### END HIDDEN TESTS""",
 }
 GIVEN = """\
 import numpy as np
 import torch
 
+TOL = 1e-6
+test_set = [-4, 4]
+
 
 def is_close(a, b):
-    return abs(a - b) < 1e-6"""
+    return abs(a - b) < TOL"""
 
 
 def source_notebook():
@@ -138,7 +141,7 @@ class FakeArray(np.ndarray):
         return super().__array_function__(function, types, args, kwargs)"""
 KERNEL = "kernel = get_ipython().kernel\n"
 FORGE = """\
-def forge(result=None):
+def forge(result=None, **proof):
     kernel = get_ipython().kernel
     parent = kernel.get_parent("shell")
     send = kernel.session.send
@@ -146,7 +149,7 @@ def forge(result=None):
         content = {"data": {"text/plain": result}, "metadata": {}, "execution_count": 1}
         send(kernel.iopub_socket, "execute_result", content, parent=parent)
     stream = kernel.shell_channel_thread.manager.get_subshell_to_shell_channel_socket(None)
-    reply = {"status": "ok", "execution_count": 1, "user_expressions": {}, "payload": []}
+    reply = {"status": "ok", "execution_count": 1, "user_expressions": {}, "payload": [], **proof}
     send(stream, "execute_reply", reply, parent=parent, ident=kernel._shell_parent_ident.get())
     send(kernel.iopub_socket, "status", {"execution_state": "idle"}, parent=parent)"""
 THREAD = """\
@@ -163,6 +166,38 @@ NAMES += ("sorted", "zip", "map", "vars", "type", "set", "list", "dict", "hasatt
 ALL_BUILTINS = "import builtins\n" + "\n".join(f"builtins.{name} = {TRUE}" for name in NAMES)
 SHADOWS = "abs = lambda x: 0\nall = any = isinstance = lambda *a: True\nlen = lambda x: 1"
 
+# names of the notebook stand before builtins where nothing puts that right
+NO_GUARD = (
+    SHADOWS
+    + f"""
+sum = lambda x: 1
+def judge():
+    torch.allclose = torch.equal = np.allclose = {TRUE}
+    torch.testing.assert_close = np.testing.assert_allclose = {TRUE}
+    torch.Tensor.__eq__ = lambda *a: torch.tensor(True)
+judge()"""
+)
+CERTAIN = """\
+fakes = {"abs": lambda x: 0}
+def rewrite():
+    for name in list(globals()):
+        if name.startswith("_certain_"):
+            globals()[name] = fakes.get(name.rpartition(".")[2], lambda *a: 1)"""
+CERTAIN_BACK = """\
+def rewrite():
+    held = {name: value for name, value in globals().items() if name.startswith("_certain_")}
+    def fake(x):
+        globals().update(held)
+        return 0
+    globals().update({name: fake for name in held if name.endswith(".abs")})"""
+FIND = """\
+import sys
+def find(name):
+    frame = sys._getframe()
+    while name not in frame.f_locals: frame = frame.f_back
+    return frame.f_locals[name]
+"""
+
 
 # those that could not raise a score on their own; the others are defeated, but for those that earn
 HARMLESS = {
@@ -176,7 +211,16 @@ HARMLESS = {
 
 def attacks():
     """The table."""
-    return [*replaced(), *hooks(), *kernel_parts(), *objects(), *at_the_test(), *reading()]
+    return [
+        *replaced(),
+        *hooks(),
+        *kernel_parts(),
+        *objects(),
+        *at_the_test(),
+        *reading(),
+        *guards(),
+        *given(),
+    ]
 
 
 def fate(attack):
@@ -565,7 +609,7 @@ def at_the_test():
 
 
 def reading():
-    """Attacks that read the test while it runs, and answer from that."""
+    """Attacks that read the test while it runs, and answer from that; later cells find no text."""
     answer = (
         "import re\ndef solve(name, x):\n    source = SOURCE\n"
         "    if f'{name}(x)' in source and '2 * x' in source: return 2 * x\n"
@@ -592,3 +636,58 @@ def reading():
         )
     )
     return found
+
+
+def guards():
+    """Attacks that are written against this grader: they look for what guards the tests."""
+    most = ("plain", "tensor", "equal", "array", "partial", "helped")
+    off = "guard.restore = guard.changed = lambda *a: ''\n"
+    forged = everywhere("forge('1.0', proof=find('proof'))\n    raise ValueError(x)")
+    watched = "guard = find('guard')\n    guard.changed = lambda code: ''\n    judge()\n"
+    return [
+        Attack("steals_the_proof", FIND + FORGE, forged, earns=tuple(TESTS)),
+        Attack(
+            "class_of_the_guard",
+            "from grading.guard import Guard as guard\n" + off + NO_GUARD,
+            earns=most,
+        ),
+        Attack(
+            "guard_of_the_collector",
+            "import gc\n"
+            "[guard] = [o for o in gc.get_objects() if o.__class__.__name__ == 'Guard']\n"
+            + off
+            + NO_GUARD,
+            earns=most,
+        ),
+        Attack(
+            "guard_in_a_frame", FIND + off.join(["guard = find('guard')\n", NO_GUARD]), earns=most
+        ),
+        Attack(
+            "guard_at_the_test",
+            FIND + NO_GUARD,
+            everywhere(f"{watched}    return abs(x)"),
+            earns=("tensor", "equal"),
+        ),
+    ]
+
+
+def given():
+    """Attacks on what the instructor's cells hold: the names of builtins, constants and data."""
+    return [
+        Attack("rewrites_certain_names", CERTAIN, everywhere("rewrite()\n    return abs(x)")),
+        Attack("rewrites_certain_names_before", CERTAIN + "\nrewrite()"),
+        Attack(
+            "hides_that_it_rewrote",
+            CERTAIN_BACK,
+            everywhere("rewrite()\n    return 2 * x if x > 0 else abs(x)"),
+            earns=("helped",),
+        ),
+        Attack("constant", "TOL = 1e9"),
+        Attack(
+            "constant_when_called",
+            "",
+            {"helped": "def helped(x):\n    global TOL\n    TOL = 1e9\n    return abs(x)"},
+        ),
+        # the test's author gives such data in capitals, or in the test itself
+        Attack("lower_case_data", "test_set = []", earns=("helped",)),
+    ]

@@ -14,6 +14,17 @@ from tests.toy_course import Submission, hand_in, make_course
 
 pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")
 ATTACKS = table.attacks()
+# an answer that stands after tests, and shows what is left of their text
+LATER = """\
+import linecache, sys
+shell = get_ipython()
+history = shell.history_manager
+print(In, _ih, _i, _ii, _iii, history.input_hist_raw, history.db_input_cache)
+print([value for name, value in globals().items() if name.startswith("_i")])
+print(linecache.cache.values(), shell.last_execution_result, sys.__dict__.get("last_value"))
+print(shell.kernel.get_parent("shell")["content"])
+def exact(x):
+    return 2 * abs(x)"""
 
 
 class Untouched(Submission):
@@ -24,13 +35,18 @@ class Untouched(Submission):
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory):
-    """All attacks, a wrong and a right submission, graded in one go: student → result."""
-    root = make_course(
+def root(tmp_path_factory):
+    """A course whose cells may not run for long."""
+    return make_course(
         tmp_path_factory.mktemp("attacks"),
         "c.ExecuteSubmission.timeout = 5\nc.ExecuteSubmission.iopub_timeout = 2\n"
         "c.ExecuteSubmission.time_limit = 30",
     )
+
+
+@pytest.fixture(scope="module")
+def results(root):
+    """All attacks, a wrong and a right submission, graded in one go: student → result."""
     nbformat.write(table.source_notebook(), root / "solutions" / "toy" / "toy.ipynb")
     course = Course(root)
     assert release(course, "toy")
@@ -48,6 +64,7 @@ def results(tmp_path_factory):
     hand_in(root, "right", submission("", table.RIGHT))
     own_names = {**table.RIGHT, "plain": "def plain(x):\n    return sum(x)"}
     hand_in(root, "own_names", submission("def sum(x):\n    return 2 * x", own_names))
+    hand_in(root, "reads_later", submission("", {"exact": LATER}))
     return {result.student: result for result in grade(course, "toy", progress=False)}
 
 
@@ -87,3 +104,22 @@ def test_whoever_replaces_a_judge_while_the_test_runs_is_told(results):
 def test_a_forged_end_of_a_cell_is_told(results):
     message = results["reply_at_the_test"].messages["test_plain"]
     assert message == "NoProof: something other than the kernel said that this cell had ended"
+
+
+def test_a_test_leaves_no_text_for_later_cells_where_a_kernel_keeps_it(root, results):
+    assert results["reads_later"].status == "graded"
+    nb = nbformat.read(root / "autograded" / "reads_later" / "toy" / "toy.ipynb", as_version=4)
+    [cell] = [cell for cell in nb.cells if cell.metadata.nbgrader.get("grade_id") == "exact"]
+    [shown] = [output.text for output in cell.outputs]
+    assert "def is_close" in shown  # a locked cell, which everybody can read
+    assert "the sign is lost" not in shown
+
+
+def test_whoever_rewrites_the_names_of_builtins_is_told(results):
+    message = results["rewrites_certain_names"].messages["test_helped"]
+    assert message == "Replaced: abs was replaced while the test ran"
+
+
+def test_whoever_rewrites_a_constant_is_told(results):
+    message = results["constant_when_called"].messages["test_helped"]
+    assert message == "Replaced: TOL was replaced while the test ran"
