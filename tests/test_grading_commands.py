@@ -128,6 +128,56 @@ def test_a_student_checks_a_notebook(course, released, tmp_path, capsys, answer,
     assert path.read_bytes() == before
 
 
+READS = "def double(x):\n    return x * int(open({name!r}).read())"
+
+
+@pytest.mark.parametrize("place", ["release", "beside"])
+def test_a_check_has_the_files_that_the_grader_has(course, released, tmp_path, capsys, place):
+    name = "data/factor.txt"
+    beside = tmp_path / "work"
+    file = (course.folder("release", "toy") if place == "release" else beside) / name
+    for folder in (beside, file.parent):
+        folder.mkdir(parents=True, exist_ok=True)
+    file.write_text("2")
+    path = beside / "toy.ipynb"
+    nbformat.write(Submission(released).answer("double", READS.format(name=name)).nb, path)
+    assert main(["--course", str(course.root), "check", str(path)]) == 0
+    assert "test_double  passes" in capsys.readouterr().out
+
+
+def test_the_files_of_the_release_stand_before_the_student_s(course, released, tmp_path, capsys):
+    (course.folder("release", "toy") / "factor.txt").write_text("2")
+    beside = tmp_path / "work"
+    beside.mkdir()
+    (beside / "factor.txt").write_text("3")
+    nb = Submission(released).answer("double", READS.format(name="factor.txt")).nb
+    nbformat.write(nb, beside / "toy.ipynb")
+    nbformat.write(nb, beside / "another.ipynb")
+    assert main(["--course", str(course.root), "check", str(beside / "toy.ipynb")]) == 0
+    said = capsys.readouterr().out
+    assert "factor.txt was left out: the assignment's own file of that name is used" in said
+    assert "another.ipynb was left out" not in said
+
+
+def test_a_check_knows_the_assignment_by_its_cells(course, released, tmp_path, capsys):
+    path = tmp_path / "my homework.ipynb"
+    nb = Submission(released).answer("test_double", "pass").answer("double", "double = int").nb
+    nbformat.write(nb, path)
+    shutil.rmtree(course.root / "solutions")  # a student has none
+    assert main(["--course", str(course.root), "check", str(path)]) == 1
+    said = capsys.readouterr().out
+    assert "my homework.ipynb, with the tests as released in toy/toy.ipynb" in said
+    assert "test_double  not yet: double(1) must be 2" in said
+
+
+def test_a_notebook_of_another_course_is_checked_with_its_own_tests(course, tmp_path, capsys):
+    path = tmp_path / "other.ipynb"
+    nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x = 1")])
+    nbformat.write(nb, path)
+    assert main(["--course", str(course.root), "check", str(path)]) == 0
+    assert "other.ipynb, with the tests of this file" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [(None, "there is no file"), (b"{", "would be refused: the file is not JSON")],
