@@ -59,6 +59,14 @@ def test_a_release_comes_as_a_zip_too(course, capsys):
     assert path.stat().st_mtime_ns == before
 
 
+@pytest.mark.parametrize("after", [[], ["--course"], ["--json"], ["--course", "--json"]])
+def test_course_and_json_stand_before_or_after_the_command(course, capsys, after):
+    given = {"--course": ["--course", str(course.root)], "--json": ["--json"]}
+    before = [word for name in given if name not in after for word in given[name]]
+    assert main([*before, "release", *[word for name in after for word in given[name]]]) == 0
+    assert json.loads(capsys.readouterr().out)["results"][0]["folder"] == "release/toy"
+
+
 def test_whose_score_moved_and_why(course, released, capsys):
     for name in ("ada", "bob"):
         hand_in(course.root, name, Submission(released).nb)
