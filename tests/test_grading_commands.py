@@ -120,6 +120,11 @@ def test_feedback_is_written_once(course, released, capsys):
         ("def double(x):\n    return x + x", 0, ["test_double  passes"]),
         ("def double(x):\n    return 3 * x", 1, ["test_double  not yet: double(1) must be 2"]),
         (WRONG_DOUBLE, 0, ["test_double  passes"]),  # the hidden test is not run
+        (
+            "double = input()",
+            1,
+            ["support input requests. input() waits for a person, and none is"],
+        ),
         ("import os; os._exit(0)", 1, ["crashed: the kernel died in the cell double"]),
     ],
 )
