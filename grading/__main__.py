@@ -32,19 +32,23 @@ def parser() -> argparse.ArgumentParser:
     """The arguments of the command line."""
     raw = argparse.RawDescriptionHelpFormatter
     result = argparse.ArgumentParser(
-        prog="python -m grading", description=DESCRIPTION, formatter_class=raw
+        prog="python -m grading", description=DESCRIPTION, formatter_class=raw, parents=[_common()]
     )
-    result.add_argument(
-        "--course", default=".", metavar="FOLDER", help="where nbgrader_config.py is (default: .)"
-    )
+    result.set_defaults(course=".", json=False)
     commands = result.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, module in COMMANDS.items():
-        command = commands.add_parser(
-            name, help=module.HELP, description=module.DESCRIPTION, formatter_class=raw
-        )
-        module.add_arguments(command)
-        command.add_argument("--json", action="store_true", help="print JSON, not text")
+        texts = {"help": module.HELP, "description": module.DESCRIPTION, "formatter_class": raw}
+        module.add_arguments(commands.add_parser(name, **texts, parents=[_common()]))
     return result
+
+
+def _common() -> argparse.ArgumentParser:
+    """What may stand before or after the command; without defaults, which would undo the former."""
+    common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    where = "where nbgrader_config.py is (default: .)"
+    common.add_argument("--course", metavar="FOLDER", help=where)
+    common.add_argument("--json", action="store_true", help="print JSON, not text")
+    return common
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -56,14 +56,14 @@ class Sources:
 
     Args:
         course: the course.
+        step: ``"source"`` for the instructor's, ``"release"`` for those that were handed out.
     """
 
-    def __init__(self, course: Course):
+    def __init__(self, course: Course, step: str = "source"):
         self.notebooks: dict[tuple[str, str], frozenset[str]] = {}
-        for assignment in course.assignments():
-            for name in course.notebooks(assignment):
-                path = course.folder("source", assignment) / f"{name}.ipynb"
-                self.notebooks[assignment, name] = read_content(path.read_bytes()).grade_ids
+        for path in sorted(course.folder(step, ".").glob("*/*.ipynb")):
+            grade_ids = read_content(path.read_bytes()).grade_ids
+            self.notebooks[path.parent.name, path.stem] = grade_ids
 
     def find(self, content: Content, file: Sequence[str], said: str = "") -> tuple[str, str]:
         """The assignment and notebook that a file answers: by its cells, then by its name.

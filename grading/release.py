@@ -4,14 +4,18 @@ import io
 import re
 import shutil
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
+import nbformat
 from nbformat import NotebookNode
+from nbformat.v4 import new_notebook
 from nbgrader.converters import GenerateAssignment
 from nbgrader.preprocessors import NbGraderPreprocessor
 
 from grading.course import Course, CourseError, write_atomically
 from grading.gradebook import mend_gradebook
+from grading.leaks import quoted, secret_lines, strings
 
 # Also what nbgrader overlooks: small letters, a missing S, two spaces.
 MARKER = re.compile(
@@ -52,6 +56,43 @@ def refuse_leftovers(text: str, where: str) -> None:
         )
 
 
+def refuse_secrets(course: Course, assignment: str, folder: Path) -> None:
+    """Raise a `LeftoverError` if files to be handed out hold a line that only you have.
+
+    That is a line of a solution, a hidden test or a rubric. Code that students see as well, in a
+    cell of this assignment, is no secret.
+    """
+    sources = [
+        nbformat.read(course.folder("source", assignment) / f"{name}.ipynb", as_version=4)
+        for name in course.notebooks(assignment)
+    ]
+    whole = new_notebook(cells=[cell for nb in sources for cell in nb.cells])
+    secret = secret_lines(whole, prose=False)
+    for path in sorted(folder.rglob("*")):
+        for where, text in _texts(path):
+            for line, origin in quoted(secret, text):
+                name = path.relative_to(folder)
+                raise LeftoverError(
+                    f"{name}{where} holds a line of {origin}: {line[:60]!r}; take it out, or show "
+                    "it in a code cell if students may know it"
+                )
+
+
+def _texts(path: Path) -> Iterator[tuple[str, str]]:
+    """The texts in a file, each with where it stands; of what is no text there are none."""
+    content = path.read_bytes() if path.is_file() else b"\0"
+    if path.suffix == ".ipynb":
+        nb = nbformat.reads(content.decode(), as_version=4)
+        for number, cell in enumerate(nb.pop("cells"), start=1):
+            name = cell.metadata.get("nbgrader", {}).get("grade_id", f"number {number}")
+            for text in strings(cell):
+                yield f", cell {name},", text
+        for text in strings(nb):
+            yield "", text
+    elif b"\0" not in content:
+        yield "", content.decode(errors="replace")
+
+
 def release(course: Course, assignment: str) -> bool:
     """Make the student version of one assignment, unless it is up to date.
 
@@ -74,6 +115,7 @@ def release(course: Course, assignment: str) -> bool:
         for path in sorted(draft.rglob("*")):
             if path.is_file():
                 refuse_leftovers(path.read_text(errors="replace"), path.name)
+        refuse_secrets(course, assignment, draft)
     except (CourseError, LeftoverError) as error:
         cure = ""
         if "Cannot add or remove cells" in str(error):

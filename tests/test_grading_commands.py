@@ -59,6 +59,14 @@ def test_a_release_comes_as_a_zip_too(course, capsys):
     assert path.stat().st_mtime_ns == before
 
 
+@pytest.mark.parametrize("after", [[], ["--course"], ["--json"], ["--course", "--json"]])
+def test_course_and_json_stand_before_or_after_the_command(course, capsys, after):
+    given = {"--course": ["--course", str(course.root)], "--json": ["--json"]}
+    before = [word for name in given if name not in after for word in given[name]]
+    assert main([*before, "release", *[word for name in after for word in given[name]]]) == 0
+    assert json.loads(capsys.readouterr().out)["results"][0]["folder"] == "release/toy"
+
+
 def test_whose_score_moved_and_why(course, released, capsys):
     for name in ("ada", "bob"):
         hand_in(course.root, name, Submission(released).nb)
@@ -112,6 +120,11 @@ def test_feedback_is_written_once(course, released, capsys):
         ("def double(x):\n    return x + x", 0, ["test_double  passes"]),
         ("def double(x):\n    return 3 * x", 1, ["test_double  not yet: double(1) must be 2"]),
         (WRONG_DOUBLE, 0, ["test_double  passes"]),  # the hidden test is not run
+        (
+            "double = input()",
+            1,
+            ["support input requests. input() waits for a person, and none is"],
+        ),
         ("import os; os._exit(0)", 1, ["crashed: the kernel died in the cell double"]),
     ],
 )
@@ -126,6 +139,56 @@ def test_a_student_checks_a_notebook(course, released, tmp_path, capsys, answer,
         for word in words:
             assert word in said
     assert path.read_bytes() == before
+
+
+READS = "def double(x):\n    return x * int(open({name!r}).read())"
+
+
+@pytest.mark.parametrize("place", ["release", "beside"])
+def test_a_check_has_the_files_that_the_grader_has(course, released, tmp_path, capsys, place):
+    name = "data/factor.txt"
+    beside = tmp_path / "work"
+    file = (course.folder("release", "toy") if place == "release" else beside) / name
+    for folder in (beside, file.parent):
+        folder.mkdir(parents=True, exist_ok=True)
+    file.write_text("2")
+    path = beside / "toy.ipynb"
+    nbformat.write(Submission(released).answer("double", READS.format(name=name)).nb, path)
+    assert main(["--course", str(course.root), "check", str(path)]) == 0
+    assert "test_double  passes" in capsys.readouterr().out
+
+
+def test_the_files_of_the_release_stand_before_the_student_s(course, released, tmp_path, capsys):
+    (course.folder("release", "toy") / "factor.txt").write_text("2")
+    beside = tmp_path / "work"
+    beside.mkdir()
+    (beside / "factor.txt").write_text("3")
+    nb = Submission(released).answer("double", READS.format(name="factor.txt")).nb
+    nbformat.write(nb, beside / "toy.ipynb")
+    nbformat.write(nb, beside / "another.ipynb")
+    assert main(["--course", str(course.root), "check", str(beside / "toy.ipynb")]) == 0
+    said = capsys.readouterr().out
+    assert "factor.txt was left out: the assignment's own file of that name is used" in said
+    assert "another.ipynb was left out" not in said
+
+
+def test_a_check_knows_the_assignment_by_its_cells(course, released, tmp_path, capsys):
+    path = tmp_path / "my homework.ipynb"
+    nb = Submission(released).answer("test_double", "pass").answer("double", "double = int").nb
+    nbformat.write(nb, path)
+    shutil.rmtree(course.root / "solutions")  # a student has none
+    assert main(["--course", str(course.root), "check", str(path)]) == 1
+    said = capsys.readouterr().out
+    assert "my homework.ipynb, with the tests as released in toy/toy.ipynb" in said
+    assert "test_double  not yet: double(1) must be 2" in said
+
+
+def test_a_notebook_of_another_course_is_checked_with_its_own_tests(course, tmp_path, capsys):
+    path = tmp_path / "other.ipynb"
+    nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x = 1")])
+    nbformat.write(nb, path)
+    assert main(["--course", str(course.root), "check", str(path)]) == 0
+    assert "other.ipynb, with the tests of this file" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

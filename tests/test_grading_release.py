@@ -86,6 +86,90 @@ def test_a_leak_in_another_file_is_refused(course):
     assert not (course.folder("release", "toy") / "helper.py").exists()
 
 
+SECRETS = [
+    pytest.param(
+        'Try this:\n\n    assert double(-3) == -6, "the sign is lost: did you take the absolute '
+        'value?"',
+        "a hidden test in test_double: 'assert double",
+        id="a hidden test",
+    ),
+    pytest.param(
+        "Think of `got = halve(hidden_input)` here.",
+        "a hidden test in test_halve: 'got = halve",
+        id="a hidden test within prose",
+    ),
+    pytest.param(
+        "```python\ndef halve(x):\n    return x / FACTOR\n```",
+        "the solution of halve: 'def halve",
+        id="a solution",
+    ),
+    pytest.param("*Two halves make a whole.*", "the solution of explain", id="a written answer"),
+    pytest.param("# Rubric: 5 points for wholes.", "the rubric of a cell", id="a rubric"),
+]
+
+
+@pytest.mark.parametrize(("text", "words"), SECRETS)
+def test_a_secret_line_in_another_file_is_refused(course, text, words):
+    (course.folder("source", "toy") / "data").mkdir()
+    (course.folder("source", "toy") / "data" / "notes.md").write_text(text)
+    with pytest.raises(CourseError, match=rf"data/notes\.md holds a line of {words}"):
+        release(course, "toy")
+    assert not (course.folder("release", "toy") / "data").exists()
+
+
+@pytest.mark.parametrize(("text", "words"), SECRETS)
+def test_a_secret_line_in_a_cell_is_refused(course, text, words):
+    nb = source_notebook()
+    nb.cells[0].source = text
+    nbformat.write(nb, course.folder("source", "toy") / "toy.ipynb")
+    with pytest.raises(CourseError, match=rf"toy\.ipynb, cell number 1, holds a line of {words}"):
+        release(course, "toy")
+
+
+@pytest.mark.parametrize("place", ["comment", "metadata", "attachment", "notebook"])
+def test_a_secret_line_is_found_wherever_it_stands(course, place):
+    nb, line = source_notebook(), "got = halve(hidden_input)"
+    if place == "comment":
+        nb.cells[1].source += f"\n# {line}"
+    elif place == "metadata":
+        nb.cells[1].metadata["note"] = {"deep": [line]}
+    elif place == "attachment":
+        nb.cells[0].attachments = {"a.txt": {"text/plain": line}}
+    else:
+        nb.metadata["note"] = line
+    nbformat.write(nb, course.folder("source", "toy") / "toy.ipynb")
+    with pytest.raises(CourseError, match="holds a line of a hidden test in test_halve"):
+        release(course, "toy")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("Use `def halve(x): return x / FACTOR` or the like.", id="named in prose"),
+        pytest.param("x / FACTOR", id="too short to tell"),
+        pytest.param('def double(x):\n    """Twice x."""', id="the stub"),
+    ],
+)
+def test_what_students_may_read_is_released(course, text):
+    (course.folder("source", "toy") / "notes.md").write_text(text)
+    assert release(course, "toy")
+
+
+def test_code_that_students_see_is_no_secret(course):
+    nb = source_notebook()
+    nb.cells[1].source += "\ndef show(hidden_input, halve):\n    got = halve(hidden_input)"
+    nb.cells[0].source = "`got = halve(hidden_input)`"
+    nbformat.write(nb, course.folder("source", "toy") / "toy.ipynb")
+    assert release(course, "toy")
+
+
+def test_a_picture_is_handed_out_as_it_is(course):
+    content = b"\x89PNG\0\xff got = halve(hidden_input)"
+    (course.folder("source", "toy") / "curve.png").write_bytes(content)
+    assert release(course, "toy")
+    assert (course.folder("release", "toy") / "curve.png").read_bytes() == content
+
+
 def sqlite(path, *statements):
     connection = sqlite3.connect(path)
     try:

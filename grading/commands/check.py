@@ -13,6 +13,8 @@ from traitlets.config import Config
 from grading.commands import Answer
 from grading.course import CONFIG_FILE, Course, CourseError
 from grading.intake import MEGABYTE, Intake, Submission, read_file
+from grading.ledger import package_files
+from grading.matching import Sources, Unknown, read_content
 from grading.notebooks import Refused, decode, read_submission
 from grading.results import plain_line
 from grading.room import obstacle
@@ -23,9 +25,12 @@ HELP = "for students: run the visible tests on a notebook as the grader would"
 DESCRIPTION = """\
 For students. Runs your notebook from top to bottom as the grader does, in a fresh session, and says
 which of the visible tests pass. Your file is not changed. The grader has more tests than these.
+The files beside your notebook are at hand while it runs; other notebooks are not.
 
-If the course's release/ folder is at hand, the tests come from there, as in grading: an edited test
-in your notebook changes nothing. Else they are those of your file.
+The tests come from release/<assignment>/ in the course's folder (--course; else the folder you are
+in), together with the files that lie there: an edited test in your notebook changes nothing. Your
+file may have any name: its cells tell the assignment. If the course's folder is not at hand, or has
+no such assignment, the tests are those of your file.
 
   python -m grading check digits_0_to_4.ipynb"""
 
@@ -41,22 +46,46 @@ def run(_, options: argparse.Namespace) -> Iterator[Answer]:
     if not path.is_file():
         raise CourseError(f"there is no file {path}; name the notebook that you want to check")
     name_kernelspec()
-    settings, released = _course(Path(options.course), path)
-    limit = Intake(config=settings).notebook_size
+    root = Path(options.course)
+    course = Course(root) if (root / CONFIG_FILE).is_file() else None
+    settings = course.settings if course else Config(ExecuteSubmission={"kernel_name": "sandbox"})
+    intake = Intake(config=settings)
+    content = _read(path, intake)
+    released = _released(course, path, content) if course else None
+    files = package_files(released.parent) if released else {}
+    # other notebooks are named as well, so that nobody is told that they were left out
+    folder = path.resolve().parent
+    beside = intake.read(folder, [other.stem for other in folder.glob("*.ipynb")], files)
+    if obstacle():
+        settings.SandboxProvisioner.isolate = False
+    given = released.read_bytes() if released else content
+    name = released.stem if released else path.stem
+    key = hashlib.sha256(given).hexdigest()
+    package = Package(key, {name: given}, files, settings, released=True)
+    submission = Submission({name: content}, beside.files, beside.problems)
+    found = run_submission(package, submission)
+    for name in _hidden(read_submission(decode(given))):
+        found.points.pop(name)
+    yield Answer(_text(path, released, found), _data(path, released, found), _passed(found))
+
+
+def _read(path: Path, intake: Intake) -> bytes:
+    limit = intake.notebook_size
     try:
         content = read_file(path.resolve(), limit * MEGABYTE, f"larger than {limit} MB")
         read_submission(decode(content))
     except Refused as error:
         raise CourseError(f"{path} would be refused: {error}") from error
-    if obstacle():
-        settings.SandboxProvisioner.isolate = False
-    given = released.read_bytes() if released else content
-    key = hashlib.sha256(given).hexdigest()
-    package = Package(key, {path.stem: given}, {}, settings, released=True)
-    found = run_submission(package, Submission({path.stem: content}))
-    for name in _hidden(read_submission(decode(given))):
-        found.points.pop(name)
-    yield Answer(_text(path, released, found), _data(path, released, found), _passed(found))
+    return content
+
+
+def _released(course: Course, path: Path, content: bytes) -> Path | None:
+    """The notebook that the student was given, if it is at hand."""
+    try:
+        found = Sources(course, "release").find(read_content(content), [path.name])
+    except Unknown:
+        return None
+    return course.folder("release", found[0]) / f"{found[1]}.ipynb"
 
 
 def _hidden(nb: NotebookNode) -> list[str]:
@@ -65,26 +94,13 @@ def _hidden(nb: NotebookNode) -> list[str]:
     return [cell.metadata.nbgrader.grade_id for cell in tests if not cell.source.strip()]
 
 
-def _course(root: Path, path: Path) -> tuple[Config, Path | None]:
-    """The course's settings, and the notebook that the student was given, as far as at hand."""
-    if not (root / CONFIG_FILE).is_file():
-        settings = Config()
-        settings.ExecuteSubmission.kernel_name = "sandbox"
-        return settings, None
-    course = Course(root)
-    for assignment in course.assignments():
-        released = course.folder("release", assignment) / path.name
-        if released.is_file():
-            return course.settings, released
-    return course.settings, None
-
-
 def _passed(found: Outcome) -> bool:
     return found.status == "graded" and not found.messages
 
 
 def _text(path: Path, released: Path | None, found: Outcome) -> str:
-    lines = [f"{path.name}, with the tests {'as released' if released else 'of this file'}"]
+    tests = f"as released in {released.parent.name}/{released.name}" if released else "of this file"
+    lines = [f"{path.name}, with the tests {tests}"]
     if found.reason:
         lines.append(f"{found.status}: {plain_line(found.reason)}")
     size = max(map(len, [*found.points, *found.messages]), default=0)

@@ -12,8 +12,9 @@ DESCRIPTION = """\
 Makes the student version of the assignments named, or of all: release/<assignment>/ without
 solutions and hidden tests, and release/<assignment>.zip with the same, to hand out.
 
-It refuses an assignment in which anything of a solution, a hidden test or a rubric is left, and
-names the cell. The old version stays until the new one is checked. What is up to date stays, too.
+It refuses an assignment in which anything of a solution, a hidden test or a rubric is left, in a
+notebook or in another text, and names the cell. The old version stays until the new one is checked.
+What is up to date stays, too.
 
   python -m grading release digits_0_to_4"""
 
