@@ -53,17 +53,21 @@ class Result:
         >>> Result("a", "ada", reason="late", waiting=["explain"]).why
         'late; explain waits to be read'
         """
+        return "; ".join(filter(None, (self.reason, self._waits)))
+
+    @property
+    def _waits(self) -> str:
         verb = "waits" if len(self.waiting) == 1 else "wait"
-        waits = f"{', '.join(self.waiting)} {verb} to be read" if self.waiting else ""
-        return "; ".join(filter(None, (self.reason, waits)))
+        return f"{', '.join(self.waiting)} {verb} to be read" if self.waiting else ""
 
     @property
     def reasons(self) -> list[str]:
-        """Why it ended as it did, then one line for each message."""
-        lines = [self.why] if self.why else []
+        """The reason, one line for each message, and what waits to be read."""
+        lines = [self.reason] if self.reason else []
         for name, message in self.messages.items():
             if not message.startswith("NotRun:"):
                 lines.append(f"{name}: {message}")
+        lines += [self._waits] if self._waits else []
         return [plain_line(line) for line in lines]
 
 

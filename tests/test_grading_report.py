@@ -311,7 +311,7 @@ def test_a_written_answer_that_waits_is_named(course):
     fay, gil = ledger.results(["fay", "gil"])
     assert (fay.ending, fay.reasons) == (
         "needs manual grading",
-        ["a file was left out; explain waits to be read"],
+        ["a file was left out", "explain waits to be read"],
     )
     assert gil.reasons == ["a file was left out"]
 
