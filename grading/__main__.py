@@ -64,20 +64,27 @@ def main(arguments: list[str] | None = None) -> int:
             if not options.json:
                 print(answer.text, flush=True)
     except (CourseError, AnswerError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+        return _end(options, str(error), f"error: {error}", 1)
     except OSError as error:
         place = f" ({error.filename})" if error.filename else ""
-        print(f"error: {error.strerror or error}{place}", file=sys.stderr)
-        return 1
+        said = f"{error.strerror or error}{place}"
+        return _end(options, said, f"error: {said}", 1)
     except KeyboardInterrupt as stop:
         done = f"; {stop}" if str(stop) else ""
-        again = "; start it again and it goes on where it was" if options.command in GO_ON else ""
-        print(f"\nstopped{done}{again}", file=sys.stderr)
-        return 130
+        goes_on = options.command in GO_ON and not getattr(options, "force", False)
+        again = "; start it again and it goes on where it was" if goes_on else ""
+        return _end(options, f"stopped{done}{again}", f"\nstopped{done}{again}", 130)
     if options.json:
         print(json.dumps({"command": options.command, "passed": passed, "results": results}))
     return 0 if passed else 1
+
+
+def _end(options: argparse.Namespace, error: str, said: str, status: int) -> int:
+    """Say why it ended, to a person and to a program."""
+    print(said, file=sys.stderr)
+    if options.json:
+        print(json.dumps({"error": error}))
+    return status
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import os
 import re
 import warnings
 from collections.abc import Iterable
@@ -97,6 +98,12 @@ class Course:
             inside = sorted(path.glob("[!.]*")) if path.is_dir() else [path]
             lost += [item for item in inside if not (item.is_dir() and item.name in known)]
         return [str(path.relative_to(self.root)) for path in lost]
+
+    def closed_folders(self) -> list[str]:
+        """The students whose folders cannot be looked into; no other method sees them."""
+        submitted = self.root / self.directory.submitted_directory
+        folders = [path for path in sorted(submitted.glob("[!.]*")) if path.is_dir()]
+        return [path.name for path in folders if not os.access(path, os.R_OK | os.X_OK)]
 
     def gradebook(self) -> Gradebook:
         """Open nbgrader's gradebook; use it in a ``with`` statement.

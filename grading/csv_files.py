@@ -119,7 +119,7 @@ def plain_csv(results: list[Result], people: dict[str, Identity]) -> bytes:
     for r in results:
         who = [harmless(r.student), harmless(people[r.student].name)]
         reason = harmless(shortened("; ".join(r.reasons[:MOST_LINES]), 2000))
-        ending = [r.status, reason, "yes" if r.needs_manual else "no"]
+        ending = [r.ending, reason, "yes" if r.needs_manual else "no"]
         points = [number(r.points[name]) if name in r.points else "" for name in tests]
         rows.append([*who, number(r.score), number(r.max_score), *ending, *points])
     return b"\xef\xbb\xbf" + _csv(rows)

@@ -158,19 +158,23 @@ def _grade_all(
         entered = scores(gradebook, assignment)
     before: dict[str, Result] = {}
     under_way: dict[str, tuple[str, Submission]] = {}
+    anew: list[str] = []
+
+    def read(student: str) -> tuple[str, Submission]:
+        folder = course.folder("submitted", assignment, student)
+        try:
+            submission = intake.read(folder, list(package.notebooks), package.files)
+        except OSError as error:
+            reason = f"the folder cannot be read ({error.strerror})"
+            submission = Submission(dict.fromkeys(package.notebooks, reason))
+        return f"{package.key} {fingerprint(submission)}", submission
 
     def tasks() -> Iterator[tuple[str, tuple]]:
         for student in students:
             if bad_id(student):
                 bar.update()  # there is no place to write it down: `Ledger.read` says why
                 continue
-            folder = course.folder("submitted", assignment, student)
-            try:
-                submission = intake.read(folder, list(package.notebooks), package.files)
-            except OSError as error:
-                reason = f"the folder cannot be read ({error.strerror})"
-                submission = Submission(dict.fromkeys(package.notebooks, reason))
-            key = f"{package.key} {fingerprint(submission)}"
+            key, submission = read(student)
             known, result = ledger.read(student)
             if result is not None:
                 before[student] = result
@@ -191,13 +195,23 @@ def _grade_all(
             with closing(run(itertools.chain([first], todo))) as outcomes:
                 for student, outcome in outcomes:
                     _write_down(ledger, student, *under_way.pop(student), outcome)
+                    anew.append(student)
                     bar.update()
         except KeyboardInterrupt:
-            done = sum(ledger.read(student)[0].startswith(package.key) for student in students)
-            raise KeyboardInterrupt(f"{assignment}: {done} of {len(students)} are graded") from None
+            sound = [s for s in (anew if force else students) if not bad_id(s)]
+            done = sum(ledger.read(student)[0] == read(student)[0] for student in sound)
+            raise KeyboardInterrupt(_how_far(assignment, done, len(students), force)) from None
         finally:
             leftovers.sweep()  # of those processes that were ended
     return before
+
+
+def _how_far(assignment: str, done: int, students: int, force: bool) -> str:
+    """What was done when it was stopped, and what comes of starting it again."""
+    if not force:
+        return f"{assignment}: {done} of {students} are graded"
+    again = "with --force all are graded anew; without it the rest keeps its former result"
+    return f"{assignment}: {done} of {students} were graded anew; started again {again}"
 
 
 def _write_down(
@@ -231,4 +245,5 @@ def _why(error: Exception) -> str:
 def nothing_submitted(course: Course, assignments: Iterable[str]) -> str:
     """One line on what to do, for a course to which nobody has handed in anything yet."""
     where = f"{course.directory.submitted_directory}/<student>/<assignment>/<assignment>.ipynb"
-    return f"nothing is submitted for {', '.join(assignments)}; put the notebooks at {where}"
+    collect = "take what came back with `python -m grading collect PATH`"
+    return f"nothing is submitted for {', '.join(assignments)}; {collect}, or put it at {where}"

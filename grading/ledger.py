@@ -8,10 +8,19 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from nbgrader.api import Assignment, MissingEntry, Student, SubmittedAssignment
+from nbgrader.api import (
+    Assignment,
+    BaseCell,
+    Grade,
+    MissingEntry,
+    Student,
+    SubmittedAssignment,
+    SubmittedNotebook,
+)
 from nbgrader.converters import Autograde
 
 from grading.course import Course, write_atomically
+from grading.environment import is_hidden
 from grading.gradebook import transactions
 from grading.intake import Submission
 from grading.results import Result
@@ -141,12 +150,14 @@ class Ledger:
             except MissingEntry:
                 return []
             known = scores(gradebook, self.assignment)
+            waiting = unread(gradebook, self.assignment)
         found = []
         for student in students:
             result = self.read(student)[1]
             if result is None:
                 continue
             result.max_score = highest
+            result.waiting = waiting.get(student, [])
             if student in known:
                 result.score, result.needs_manual, penalty = known[student]
                 if penalty:
@@ -184,6 +195,24 @@ def scores(gradebook, assignment: str) -> dict[str, tuple[float, bool, float]]:
     }
 
 
+def unread(gradebook, assignment: str) -> dict[str, list[str]]:
+    """The written answers of each student that wait for a person, by their names."""
+    rows = (
+        gradebook.db.query(SubmittedAssignment.student_id, BaseCell.name)
+        .select_from(Grade)
+        .join(BaseCell, Grade.cell_id == BaseCell.id)
+        .join(SubmittedNotebook, Grade.notebook_id == SubmittedNotebook.id)
+        .join(SubmittedAssignment, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
+        .join(Assignment, SubmittedAssignment.assignment_id == Assignment.id)
+        .filter(Assignment.name == assignment, Grade.needs_manual_grade)
+        .order_by(BaseCell.name)
+    )
+    found: dict[str, list[str]] = {}
+    for student, name in rows:
+        found.setdefault(student, []).append(name)
+    return found
+
+
 def changes(before: Result, after: Result) -> list[str]:
     """Why a score moved: one line for each check whose points differ.
 
@@ -213,9 +242,5 @@ def package_files(folder: Path) -> dict[str, bytes]:
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.suffix != ".ipynb" and not _hidden(path.relative_to(folder))
+        if path.is_file() and path.suffix != ".ipynb" and not is_hidden(path.relative_to(folder))
     }
-
-
-def _hidden(path: Path) -> bool:
-    return any(part.startswith((".", "__pycache__")) for part in path.parts)

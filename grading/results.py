@@ -21,6 +21,7 @@ class Result:
         points: the automatic points of each test cell, by ``grade_id``.
         messages: what the student is told, by the ``grade_id`` of the failed cell, in the order
             of the notebook.
+        waiting: the written answers that wait for a person, by ``grade_id``.
     """
 
     assignment: str
@@ -32,6 +33,7 @@ class Result:
     max_score: float = 0.0
     points: dict[str, float] = field(default_factory=dict)
     messages: dict[str, str] = field(default_factory=dict)
+    waiting: list[str] = field(default_factory=list)
 
     @property
     def ending(self) -> str:
@@ -45,12 +47,27 @@ class Result:
         return MANUAL if self.status == "graded" else f"{self.status}, {MANUAL}"
 
     @property
+    def why(self) -> str:
+        """The reason, and what waits to be read.
+
+        >>> Result("a", "ada", reason="late", waiting=["explain"]).why
+        'late; explain waits to be read'
+        """
+        return "; ".join(filter(None, (self.reason, self._waits)))
+
+    @property
+    def _waits(self) -> str:
+        verb = "waits" if len(self.waiting) == 1 else "wait"
+        return f"{', '.join(self.waiting)} {verb} to be read" if self.waiting else ""
+
+    @property
     def reasons(self) -> list[str]:
-        """The reason, then one line for each message."""
+        """The reason, one line for each message, and what waits to be read."""
         lines = [self.reason] if self.reason else []
         for name, message in self.messages.items():
             if not message.startswith("NotRun:"):
                 lines.append(f"{name}: {message}")
+        lines += [self._waits] if self._waits else []
         return [plain_line(line) for line in lines]
 
 

@@ -143,6 +143,8 @@ def read_scores(nb: NotebookNode, outcome: Outcome) -> None:
             # An assertion's message speaks for itself; any other error needs its name.
             named = not text or errors[-1].ename != "AssertionError"
             message = f"{errors[-1].ename}: {text}".rstrip(": ") if named else text
+            if message == "NotImplementedError":  # as the released notebook raises it
+                message = "not answered"
             outcome.messages.setdefault(name or "a cell that you added", message)
 
 

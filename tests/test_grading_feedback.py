@@ -79,7 +79,19 @@ def test_what_was_scored_comes_first(pages):
         "test_halve": ["3.0 / 3.0", ""],
         "explain": ["0.0 / 5.0", "not read yet"],
     }
-    assert "Score: 3.0 / 10.0" in soup_of(pages["wrong"]).text
+    assert "Score so far: 3.0 / 10.0" in soup_of(pages["wrong"]).text
+
+
+def test_a_written_answer_that_waits_has_no_points_yet(pages):
+    heads = {head["id"]: head.span for head in soup_of(pages["wrong"]).select(".head")}
+    assert heads["explain"].text == "not read yet"
+    assert heads["test_halve"].text == "Score: 3.0 / 3.0"
+
+
+def test_a_written_answer_stands_inside_its_frame(pages):
+    frame = soup_of(pages["wrong"]).select_one(".head#explain + .words")
+    assert frame.h3.text == "Why"
+    assert frame.find("math")
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from sqlalchemy import Engine, event
 
 import grading.grade
 import grading.gradebook
+from grading.__main__ import main
 from grading.course import Course, CourseError
 from grading.grade import grade, stored_results
 from grading.groups import parent_groups
@@ -235,6 +236,39 @@ def test_stopped_while_writing(course, instant, monkeypatch, moment, earlier):
     found = grade(course, "toy", progress=False)
     assert [result.score for result in found] == [2, 5, 5]
     assert not (course.root / "_build/grading/staged").exists()
+
+
+def stop_after_one(tasks):
+    student, task = next(tasks)
+    yield student, outcome(*task)
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("force", "told"),
+    [
+        pytest.param(
+            ["--force"],
+            "stopped; toy: 1 of 3 were graded anew; started again with --force all are graded anew;"
+            " without it the rest keeps its former result",
+            id="force",
+        ),
+        pytest.param(
+            [],
+            "stopped; toy: 2 of 3 are graded; start it again and it goes on where it was",
+            id="two of three are out of date",
+        ),
+    ],
+)
+def test_stopped_it_counts_what_is_up_to_date(course, instant, monkeypatch, capsys, force, told):
+    grade(course, "toy", progress=False)
+    for student in ("ada", "cyd"):
+        write(course, student, "3")
+    monkeypatch.setattr(grading.grade, "_runner", lambda *_: stop_after_one)
+    assert main(["--course", str(course.root), "grade", "--json", *force]) == 130
+    said = capsys.readouterr()
+    assert said.err.strip() == told
+    assert json.loads(said.out) == {"error": told}
 
 
 def test_a_full_disk_stops_grading_with_one_line(course, instant):

@@ -70,7 +70,8 @@ def test_plain_has_everything():
         },
         {
             "student": "bob", "name": "bob", "score": "2", "max_score": "10",
-            "status": "crashed", "needs_manual": "yes", "reason": "the kernel died",
+            "status": "crashed, needs manual grading", "needs_manual": "yes",
+            "reason": "the kernel died",
             "test_double": "", "test_halve": "", "extra": "2",
         },
     ]  # fmt: skip
@@ -130,7 +131,7 @@ def test_what_is_not_final_is_no_grade(result, reason, so_far):
         comment = moodle[0]["Feedback comments"]
         assert comment.endswith(f"Not final: {reason}.") if expected else comment == ""
     row = table_of(plain_csv([result], known()))[0]
-    assert (row["status"], row["reason"]) == (result.status, result.reason)
+    assert (row["status"], row["reason"]) == (result.ending, result.reason)
 
 
 @pytest.mark.parametrize("status", ["graded", "timed out", "out of memory", "crashed"])
@@ -292,6 +293,29 @@ def test_a_late_penalty_is_taken_off_and_said(course, penalty, score, reason):
     assert (found.score, found.max_score, found.reason) == (score, 5, reason)
 
 
+def test_a_written_answer_that_waits_is_named(course):
+    with course.gradebook() as gradebook:
+        gradebook.update_or_create_grade_cell(
+            "explain", "toy", "toy", max_score=5, cell_type="markdown"
+        )
+        for student, waits in (("fay", True), ("gil", False)):
+            gradebook.update_or_create_student(student)
+            gradebook.update_or_create_submission("toy", student)
+            for cell in ("test_double", "test_halve", "explain"):
+                grade = gradebook.find_grade(cell, "toy", "toy", student)
+                grade.needs_manual_grade = waits and cell == "explain"
+        gradebook.db.commit()
+    ledger = Ledger(course, "toy")
+    for student in ("fay", "gil"):
+        ledger.write(student, "", Result("toy", student, reason="a file was left out"))
+    fay, gil = ledger.results(["fay", "gil"])
+    assert (fay.ending, fay.reasons) == (
+        "needs manual grading",
+        ["a file was left out", "explain waits to be read"],
+    )
+    assert gil.reasons == ["a file was left out"]
+
+
 CYD = Result("toy", "cyd", "refused", "a link", max_score=10)
 BOB = Result("toy", "bob", score=5, max_score=10, needs_manual=True, points={"test_double": 0.0})
 
@@ -346,9 +370,16 @@ def test_nothing_graded_writes_nothing(course, monkeypatch, tmp_path):
     arguments = ("--output", str(tmp_path / "new"))
     (answer,) = run(course, [], monkeypatch, "toy", *arguments)
     assert answer.text == "toy: nothing is graded; run `python -m grading grade toy`"
-    assert run(course, [], monkeypatch, *arguments) == []
+    assert not answer.passed
+    (answer,) = run(course, [], monkeypatch, *arguments)
+    assert (answer.text, answer.passed) == (
+        "nothing is graded; run `python -m grading grade`",
+        True,
+    )
     monkeypatch.setattr(Course, "students", lambda course, assignment: ["ada"])
-    assert len(run(course, [], monkeypatch, *arguments)) == 1
+    (answer,) = run(course, [], monkeypatch, *arguments)
+    assert answer.text == "toy: nothing is graded; run `python -m grading grade toy`"
+    assert answer.passed
     assert not (tmp_path / "new").exists()
 
 

@@ -14,3 +14,16 @@ class Answer:
     text: str
     data: dict
     passed: bool = True
+
+
+def nothing_graded(assignment: str = "", named: bool = False, **data) -> Answer:
+    """One line on what to do where nothing is graded.
+
+    Args:
+        assignment: of which nothing is graded; default: of all.
+        named: whether this one was asked for; then it is an error.
+        data: more that a program is told.
+    """
+    start, command = (f"{assignment}: ", f"grade {assignment}") if assignment else ("", "grade")
+    text = f"{start}nothing is graded; run `python -m grading {command}`"
+    return Answer(text, {"assignment": assignment or None, **data}, passed=not named)

@@ -5,9 +5,12 @@ from collections.abc import Iterator
 
 from tqdm import tqdm
 
-from grading.commands import Answer
+from grading.commands import Answer, nothing_graded
+from grading.commands.grade import who_handed_in
 from grading.course import Course
 from grading.feedback import write_feedback
+from grading.results import plain_line
+from grading.student_ids import bad_id
 
 HELP = "make a page for each student: questions, points, messages, your comments"
 DESCRIPTION = """\
@@ -27,18 +30,55 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(course: Course, options: argparse.Namespace) -> Iterator[Answer]:
-    """Write the pages of all that is graded."""
-    for assignment in course.choose(options.assignment):
-        students = [
-            student
-            for student in course.students(assignment)
-            if course.folder("autograded", assignment, student).is_dir()
-            and (not options.student or student in options.student)
-        ]
-        made = 0
-        for student in tqdm(students, desc="feedback", disable=options.json, leave=False):
-            made += write_feedback(course, assignment, student)
-        if students or options.assignment:
-            text = f"{assignment}: {made} pages written, {len(students) - made} up to date"
-            data = {"assignment": assignment, "students": students, "written": made}
-            yield Answer(f"{text}, in feedback/<student>/{assignment}/", data)
+    """Write the pages of all that is graded, and say who gets none.
+
+    Raises:
+        CourseError: if a student who was named handed in nothing.
+    """
+    assignments = course.choose(options.assignment)
+    submitted = who_handed_in(course, assignments, options.student)
+    told = False
+    for assignment in assignments:
+        students = submitted.get(assignment, [])
+        graded = [s for s in students if not bad_id(s) and _is_graded(course, assignment, s)]
+        if graded:
+            closed = [] if options.student else course.closed_folders()
+            others = sorted({*students, *closed}.difference(graded))
+            none = _without_page(assignment, others, closed)
+            yield _write(course, assignment, graded, none, progress=not options.json)
+        elif students or options.assignment:
+            yield nothing_graded(assignment, bool(options.assignment), students=[], written=0)
+        else:
+            continue
+        told = True
+    if not told:
+        yield nothing_graded()
+
+
+def _is_graded(course: Course, assignment: str, student: str) -> bool:
+    return course.folder("autograded", assignment, student).is_dir()
+
+
+def _without_page(assignment: str, students: list[str], closed: list[str]) -> dict[str, str]:
+    """Why each of these gets no page."""
+    ungraded = f"not graded yet: run `python -m grading grade {assignment}`"
+    unread = "the student's folder cannot be read: give yourself the right to"
+    return {s: bad_id(s) or (unread if s in closed else ungraded) for s in students}
+
+
+def _write(
+    course: Course, assignment: str, students: list[str], none: dict[str, str], progress: bool
+) -> Answer:
+    """Write the pages of one assignment."""
+    made = 0
+    for student in tqdm(students, desc="feedback", disable=not progress, leave=False):
+        made += write_feedback(course, assignment, student)
+    lines = [
+        f"{assignment}: {made} pages written, {len(students) - made} up to date, "
+        f"in feedback/<student>/{assignment}/"
+    ]
+    if none:
+        lines.append(f"  without a page: {len(none)} of {len(students) + len(none)}")
+        lines += [f"  {plain_line(student)}: {reason}" for student, reason in none.items()]
+    data = {"assignment": assignment, "students": students, "written": made, "without page": none}
+    return Answer("\n".join(lines), data)

@@ -38,6 +38,9 @@ Stop it whenever you like: started again, it goes on where it was. Points given 
   python -m grading grade --diff            after a test was mended: whose score moved, and why"""
 
 
+DIFF = "say whose score is another than before this run, and why (also with --force)"
+
+
 def positive(text: str) -> int:
     """A number from 1 up."""
     number = int(text) if text.isdecimal() else 0
@@ -56,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--jobs", type=positive, metavar="N", default=os.cpu_count(), help="processes (all cores)"
     )
-    parser.add_argument("--diff", action="store_true", help="say whose score moved, and why")
+    parser.add_argument("--diff", action="store_true", help=DIFF)
     parser.add_argument(
         "--no-sandbox",
         action="store_true",
@@ -70,13 +73,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(course: Course, options: argparse.Namespace) -> Iterator[Answer]:
     """Grade what was submitted, with a table for each assignment."""
     assignments = course.choose(options.assignment)
-    submitted = _who_handed_in(course, assignments, options.student)
+    submitted = who_handed_in(course, assignments, options.student)
     for path in course.misplaced():
         yield Answer(
             f"not graded: {plain_line(path)}; "
             "move it to submitted/<student>/<assignment>/<assignment>.ipynb",
             {"not graded": path},
         )
+    for student in course.closed_folders():
+        path = f"{course.directory.submitted_directory}/{student}"
+        said = f"not graded: {plain_line(path)} cannot be read; give yourself the right to"
+        yield Answer(said, {"not graded": path})
     if not submitted:
         yield Answer(nothing_submitted(course, assignments), {"assignments": assignments})
     for assignment, students in submitted.items():
@@ -99,10 +106,14 @@ def run(course: Course, options: argparse.Namespace) -> Iterator[Answer]:
         yield Answer(text, _data(assignment, results, moved if options.diff else None))
 
 
-def _who_handed_in(
+def who_handed_in(
     course: Course, assignments: list[str], students: list[str]
 ) -> dict[str, list[str]]:
-    """Who handed in what, of these students or of all; what nobody handed in is left out."""
+    """Who handed in what, of these students or of all; what nobody handed in is left out.
+
+    Raises:
+        CourseError: if one of these students handed in nothing.
+    """
     everybody = {assignment: course.students(assignment) for assignment in assignments}
     for student in students:
         if not any(student in known for known in everybody.values()):
@@ -142,5 +153,6 @@ def stopped_by_signals() -> Iterator[None]:
 
 
 def _data(assignment: str, results: list[Result], moved: dict | None) -> dict:
-    data = {"assignment": assignment, "submissions": [asdict(result) for result in results]}
+    rows = [asdict(r) | {"status": r.ending, "reason": r.why} for r in results]
+    data = {"assignment": assignment, "submissions": rows}
     return data if moved is None else {**data, "moved": moved}

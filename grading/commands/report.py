@@ -8,7 +8,7 @@ from pathlib import Path
 from nbgrader.api import MissingEntry
 
 from grading import grade
-from grading.commands import Answer
+from grading.commands import Answer, nothing_graded
 from grading.course import Course, CourseError, write_atomically
 from grading.csv_files import (
     FORMATS,
@@ -80,13 +80,18 @@ def run(course: Course, options: argparse.Namespace) -> Iterator[Answer]:
             f"--canvas-column {options.canvas_column!r} is the title of one assignment; "
             f"name that one (this is about {len(assignments)})"
         )
+    told = False
     for assignment in assignments:
         results = grade.stored_results(course, assignment)
         if results:
             yield _report(course, assignment, results, folder, options)
         elif options.assignment or course.students(assignment):
-            text = f"{assignment}: nothing is graded; run `python -m grading grade {assignment}`"
-            yield Answer(text, {"assignment": assignment, "files": {}, "statistics": None})
+            yield nothing_graded(assignment, bool(options.assignment), files={}, statistics=None)
+        else:
+            continue
+        told = True
+    if not told:
+        yield nothing_graded()
 
 
 def _report(

@@ -1,0 +1,108 @@
+"""What the commands say when there is nothing to do, or something is wrong."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from grading.__main__ import main
+from grading.course import Course
+from grading.grade import grade
+from grading.release import release
+from tests.toy_course import Submission, hand_in, make_course
+
+pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")
+
+
+@pytest.fixture(scope="module")
+def graded(tmp_path_factory):
+    """The toy course: ada is graded, bob handed in later, and one folder has a bad name."""
+    course = Course(make_course(tmp_path_factory.mktemp("graded") / "course"))
+    release(course, "toy")
+    released = json.loads((course.root / "release/toy/toy.ipynb").read_text(encoding="utf-8"))
+    for student in ("ada", "e*e"):
+        hand_in(course.root, student, Submission(released).nb)
+    grade(course, "toy", progress=False)
+    hand_in(course.root, "bob", Submission(released).nb)
+    return course.root
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory):
+    """The toy course, released; nobody handed in anything."""
+    root = make_course(tmp_path_factory.mktemp("empty") / "course")
+    release(Course(root), "toy")
+    return root
+
+
+@pytest.fixture
+def run(capsys):
+    """Run a command; return its exit status and what it said."""
+
+    def run(root, *arguments):
+        status = main(["--course", str(root), *arguments])
+        said = capsys.readouterr()
+        return status, said.out, said.err
+
+    return run
+
+
+@pytest.mark.parametrize("command", ["grade", "feedback"])
+def test_a_student_who_is_not_there_is_an_error(graded, run, command):
+    told = "--student ghost: there is no folder submitted/ghost/toy"
+    assert run(graded, command, "--student", "ghost") == (1, "", f"error: {told}\n")
+
+
+def test_a_program_is_told_the_error(graded, run):
+    status, out, err = run(graded, "feedback", "--student", "ghost", "--json")
+    assert (status, json.loads(out)) == (1, {"error": err.strip().removeprefix("error: ")})
+
+
+def test_feedback_says_who_gets_no_page_and_why(graded, run, tmp_path, monkeypatch):
+    root = shutil.copytree(graded, tmp_path / "course")
+    (root / "submitted/dan").mkdir()
+    real = os.access
+    monkeypatch.setattr(os, "access", lambda p, mode: Path(p).name != "dan" and real(p, mode))
+    status, out, _ = run(root, "feedback")
+    assert status == 0
+    assert out.splitlines() == [
+        "toy: 1 pages written, 0 up to date, in feedback/<student>/toy/",
+        "  without a page: 3 of 4",
+        "  bob: not graded yet: run `python -m grading grade toy`",
+        "  dan: the student's folder cannot be read: give yourself the right to",
+        "  e*e: the student's folder has a name with '*', which nbgrader cannot keep: rename it",
+    ]
+    assert "not graded: submitted/dan cannot be read" in run(root, "grade")[1]
+
+
+@pytest.mark.parametrize("command", ["feedback", "report"])
+@pytest.mark.parametrize(
+    ("named", "status", "told"),
+    [
+        ([], 0, "nothing is graded; run `python -m grading grade`\n"),
+        (["toy"], 1, "toy: nothing is graded; run `python -m grading grade toy`\n"),
+    ],
+    ids=["all", "one that is named"],
+)
+def test_where_nothing_is_graded_it_says_what_to_do(empty, run, command, named, status, told):
+    assert run(empty, command, *named) == (status, told, "")
+
+
+def test_where_nothing_is_submitted_it_says_what_to_do(empty, run):
+    status, out, _ = run(empty, "grade")
+    assert status == 0
+    assert "nothing is submitted for toy; take what came back with" in out
+    assert "`python -m grading collect PATH`, or put it at submitted/<student>/" in out
+
+
+def test_all_say_the_same_words_of_an_ending(graded, run):
+    row = json.loads(run(graded, "grade", "--student", "ada", "--json")[1])
+    row = row["results"][0]["submissions"][0]
+    assert (row["status"], row["reason"]) == ("needs manual grading", "explain waits to be read")
+    table = run(graded, "grade", "--student", "ada")[1]
+    assert "needs manual grading  explain waits to be read" in table
+    run(graded, "report", "toy", "--format", "plain")
+    csv = (graded / "reports/toy.csv").read_text(encoding="utf-8-sig")
+    assert "needs manual grading,explain waits to be read,yes" in csv
