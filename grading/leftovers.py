@@ -23,7 +23,7 @@ from grading.groups import parent_groups
 PREFIX = "grading-"
 GROUP = re.compile(r"grading-(\d+)-\w+")
 LOCK = "lock"
-SECONDS = 1.0  # to wait for the last processes of a control group to be gone
+SECONDS = 2.0  # to wait for the last processes of a control group to be gone
 
 
 @contextlib.contextmanager

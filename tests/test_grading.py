@@ -76,7 +76,7 @@ def test_command_line(tmp_path):
     assert "release/toy: made" in run(tmp_path, *command, "release")
     assert "release/toy: up to date" in run(tmp_path, *command, "release", "toy")
     nothing = run(tmp_path, *command, "grade")
-    assert "nothing is submitted for toy; put the notebooks at submitted/<student>" in nothing
+    assert "nothing is submitted for toy; take what came back with" in nothing
     released = nbformat.read(tmp_path / "release" / "toy" / "toy.ipynb", as_version=4)
     hand_in(tmp_path, "ada", Submission(released).answer("double", WRONG_DOUBLE).nb)
     first = run(tmp_path, *command, "grade")

@@ -219,5 +219,9 @@ def test_no_process_is_left(watched):
 
 
 def test_no_control_group_is_left(watched):
-    groups = [group for place in parent_groups().values() for group in place.glob("grading-*")]
-    assert [group for group in groups if not Path("/proc", group.name.split("-")[1]).exists()] == []
+    def makers():
+        """The processes that made control groups; tests beside this one may have made some, too."""
+        places = parent_groups().values()
+        return {group.name.split("-")[1] for place in places for group in place.glob("grading-*")}
+
+    wait_for(lambda: all(Path("/proc", maker).exists() for maker in makers()), seconds=60)
