@@ -226,7 +226,7 @@ def test_the_buttons_for_autograding_and_feedback(course, window):
     row.locator(".generate-feedback a").click()
     expect(page.locator(".modal-body")).to_contain_text("Successfully generated feedback")
     html = (course.folder("feedback", "toy", "cyd") / "toy.html").read_text(encoding="utf-8")
-    assert "Score: 5.0 / 10.0" in html
+    assert "Score so far: 5.0 / 10.0" in html
     assert "hidden_input" not in html
     assert "formgrader/static" not in html
 
