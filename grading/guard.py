@@ -28,7 +28,8 @@ from torch._C import (
 )
 
 from grading.certain import CertainBuiltins, bound_names
-from grading.snapshot import Parts, Snapshot, inside_of, put_inside
+from grading.parts import Parts
+from grading.snapshot import Snapshot, inside_of, put_inside
 
 MISSING = object()
 TIMERS = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)

@@ -1,4 +1,4 @@
-"""What modules, classes and the kernel's objects hold at the start, to be put back later.
+"""What modules and classes hold at the start, to be put back later.
 
 Whatever puts something back may itself have been replaced. So Python's builtins come first, and
 nothing is used for that but the method of a dictionary, which cannot be replaced.
@@ -13,7 +13,8 @@ from operator import attrgetter, is_
 from typing import NamedTuple
 
 import torch
-from traitlets import Bool, Enum, HasTraits, Integer, Unicode
+
+from grading.versions import Versions, table_of
 
 # modules, and those below them
 WATCHED = (
@@ -28,7 +29,8 @@ WATCHED = (
     *("IPython.core.interactiveshell", "IPython.core.displayhook", "IPython.core.compilerop"),
     *("IPython.core.inputtransformer2", "IPython.core.events", "IPython.core.async_helpers"),
     *("ipykernel.ipkernel", "ipykernel.kernelbase", "ipykernel.zmqshell", "ipykernel.displayhook"),
-    *("grading.certain", "grading.guard", "grading.snapshot"),
+    *("grading.certain", "grading.guard", "grading.parts"),
+    *("grading.snapshot", "grading.versions"),
 )
 # modules alone
 ALONE = ("torch", "torch._C", "numpy")
@@ -94,6 +96,7 @@ class Snapshot:
             for owner, name in owners
             if (code := _code(owner))
         ]
+        self._versions = Versions(table_of(held.owner) for held in self._held)
         found = {_function(value) for held in self._held for value in held.values}
         self._functions = [function for function in found if function is not None]
         self._inside = list(map(INSIDE, self._functions))
@@ -101,7 +104,7 @@ class Snapshot:
         self._defaults = [(found, dict(found)) for found in named if found]
 
     def restore(self) -> None:
-        """Put everything back; names that were added stay where they hide nothing."""
+        """Put everything back."""
         now, code = self._builtins
         now.update(code)
         self._sys.modules = self._table
@@ -113,16 +116,9 @@ class Snapshot:
             if defaults != known:
                 defaults.clear()
                 defaults.update(known)
-        for held in self._held:
-            now = vars(held.owner)
-            if not all(map(is_, map(now.get, held.names), held.values)):
-                for name, value in held.code.items():
-                    if now.get(name) is not value:
-                        _set(held.owner, name, value)
-            if len(now) > len(held.known):
-                for name in [name for name in now if name not in held.known]:
-                    if _hides(held.owner, name):
-                        _delete(held.owner, name)
+        for place in self._versions.moved():
+            _put_back(self._held[place])
+        self._versions.settle()
 
     def changed(self) -> str:
         """What of a test's judges is another one than at the start; empty if nothing is."""
@@ -132,7 +128,8 @@ class Snapshot:
         for name in code:
             if seen.get(name) is not code[name]:
                 return f"builtins.{name}"
-        for held in self._held:
+        for place in self._versions.moved():
+            held = self._held[place]
             now = vars(held.owner)
             if held.judges and not all(map(is_, map(now.get, held.names), held.values)):
                 return next(
@@ -144,6 +141,19 @@ class Snapshot:
         if inside != self._inside or any(now != known for now, known in self._defaults):
             return "the inside of a function"
         return ""
+
+
+def _put_back(held: Held) -> None:
+    """Give a module or class back what it held; added names stay where they hide nothing."""
+    now = vars(held.owner)
+    if not all(map(is_, map(now.get, held.names), held.values)):
+        for name, value in held.code.items():
+            if now.get(name) is not value:
+                _set(held.owner, name, value)
+    if len(now) > len(held.known):
+        for name in [name for name in now if name not in held.known]:
+            if _hides(held.owner, name):
+                _delete(held.owner, name)
 
 
 def inside_of(function: types.FunctionType) -> tuple:
@@ -196,45 +206,3 @@ def _delete(owner: object, name: str) -> None:
         (type if isinstance(owner, type) else object).__delattr__(owner, name)
     except (AttributeError, TypeError):
         return
-
-
-class Parts:
-    """What objects hold of functions and settings.
-
-    Args:
-        owners: the objects.
-        moving: the names of settings that change by themselves.
-    """
-
-    def __init__(self, owners: Iterable[object], moving: Iterable[str] = ()):
-        self._held = []
-        for owner in owners:
-            _settle(owner)
-            now = vars(owner)
-            own = {name: value for name, value in now.items() if callable(value)}
-            traits = now.get("_trait_values", {})
-            settings = {
-                name: value
-                for name, value in traits.items()
-                if name not in moving and not isinstance(value, list | dict | set)
-            }
-            self._held.append((owner, type(owner), now, own, traits, settings))
-
-    def restore(self) -> None:
-        """Put everything back, and take away what stands in front of a class's own methods."""
-        for owner, kind, now, own, traits, settings in self._held:
-            if type(owner) is not kind:
-                object.__setattr__(owner, "__class__", kind)
-            for name in [name for name in now if name not in own]:
-                if callable(getattr(kind, name, None)):
-                    del now[name]
-            now.update(own)
-            traits.update(settings)
-
-
-def _settle(owner: object) -> None:
-    """Let an object hold its settings; some come into being when they are first asked for."""
-    if isinstance(owner, HasTraits):
-        for name, trait in owner.traits(config=True).items():
-            if isinstance(trait, Bool | Enum | Integer | Unicode):
-                getattr(owner, name)

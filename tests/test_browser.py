@@ -175,7 +175,7 @@ def show(visited, theme, width):
     visited.page.emulate_media(color_scheme=theme)
     visited.page.set_viewport_size({"width": width, "height": 900})
     visited.page.evaluate("document.querySelectorAll('details').forEach(box => box.open = true)")
-    assert visited.page.evaluate("document.documentElement.dataset.theme") == theme
+    visited.page.wait_for_function(f"document.documentElement.dataset.theme === '{theme}'")
     visited.page.wait_for_timeout(400)  # colors move; after 300 the theme looks for what scrolls
 
 

@@ -228,14 +228,13 @@ class Memory(threading.Thread):
 
 
 def _own_memory(process):
-    """What a process shares with no other one; 0 for a submission, which has its own network."""
+    """A process's part of what it shares, too; 0 for a submission, which has its own network."""
     try:
         network = Path(f"/proc/{process.pid}/ns/net").readlink()
-        memory = process.memory_info()
+        memory = process.memory_full_info()
     except (OSError, psutil.Error):
         return 0
-    own = Path("/proc/self/ns/net").readlink()
-    return memory.rss - memory.shared if network == own else 0
+    return memory.pss if network == Path("/proc/self/ns/net").readlink() else 0
 
 
 @pytest.fixture(scope="module")
