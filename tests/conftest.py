@@ -1,5 +1,6 @@
 """What all tests share: one thread, no window, no leak of figures or random state; a browser."""
 
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -26,6 +27,22 @@ def _isolated():
 @pytest.fixture
 def generator() -> torch.Generator:
     return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture
+def course(tmp_path):
+    """A course to collect into; a module that needs another one has its own."""
+    from tests.collecting import make_courses
+
+    return make_courses(tmp_path / "course")
+
+
+@pytest.fixture
+def export(tmp_path):
+    """Write what a learning platform exports; see `tests.collecting.write_export`."""
+    from tests.collecting import write_export
+
+    return functools.partial(write_export, tmp_path)
 
 
 @pytest.fixture(scope="session")

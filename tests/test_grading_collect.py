@@ -1,6 +1,5 @@
 """Exports of each platform are collected, and the notebook is found by its cells."""
 
-import functools
 import hashlib
 import json
 
@@ -18,25 +17,12 @@ from tests.collecting import (
     PLAIN,
     TOY,
     handed_in,
-    make_courses,
     notebook,
     packed,
     record,
     tree,
-    write_export,
 )
 from tests.toy_course import make_course, source_notebook
-
-
-@pytest.fixture
-def course(tmp_path):
-    return make_courses(tmp_path / "course")
-
-
-@pytest.fixture
-def export(tmp_path):
-    return functools.partial(write_export, tmp_path)
-
 
 EXPORTS = {
     "nbgrader": (

@@ -1,6 +1,5 @@
 """What is not taken, and why: hostile and broken zips, links, devices, what is too large."""
 
-import functools
 import io
 import os
 import stat
@@ -18,21 +17,9 @@ from tests.collecting import (
     TOY,
     endings,
     handed_in,
-    make_courses,
     notebook,
     packed,
-    write_export,
 )
-
-
-@pytest.fixture
-def course(tmp_path):
-    return make_courses(tmp_path / "course")
-
-
-@pytest.fixture
-def export(tmp_path):
-    return functools.partial(write_export, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -12,20 +12,10 @@ import pytest
 from grading.archives import MB, Limits
 from grading.collect import collect
 from grading.course import CourseError
-from tests.collecting import TOY, endings, handed_in, make_courses, packed, tree, write_export
+from tests.collecting import TOY, endings, handed_in, packed, tree
 
 LIMITS = Limits(notebook=MB, zipped=MB, unpacked=5 * MB, entries=50)
 TAKEN = ("bob", "toy", "taken")
-
-
-@pytest.fixture
-def course(tmp_path):
-    return make_courses(tmp_path / "course")
-
-
-@pytest.fixture
-def export(tmp_path):
-    return functools.partial(write_export, tmp_path)
 
 
 @functools.cache

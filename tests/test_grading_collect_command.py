@@ -1,7 +1,6 @@
 """The command `collect`: its table, its arguments, its errors."""
 
 import argparse
-import functools
 import json
 import re
 
@@ -14,19 +13,7 @@ from tests.collecting import (
     OTHER,
     TOY,
     handed_in,
-    make_courses,
-    write_export,
 )
-
-
-@pytest.fixture
-def course(tmp_path):
-    return make_courses(tmp_path / "course")
-
-
-@pytest.fixture
-def export(tmp_path):
-    return functools.partial(write_export, tmp_path)
 
 
 def run(course, *arguments):

@@ -1,6 +1,5 @@
 """Moodle numbers its participants anew in each assignment: one student keeps one id."""
 
-import functools
 import json
 
 import pytest
@@ -9,17 +8,7 @@ from grading.collect import collect
 from grading.csv_files import identities, moodle_csv
 from grading.results import Result
 from grading.submitted import Submitted
-from tests.collecting import OTHER, TOY, handed_in, make_courses, record, write_export
-
-
-@pytest.fixture
-def course(tmp_path):
-    return make_courses(tmp_path / "course")
-
-
-@pytest.fixture
-def export(tmp_path):
-    return functools.partial(write_export, tmp_path)
+from tests.collecting import OTHER, TOY, handed_in, record
 
 
 def file(name, number):

@@ -1,6 +1,5 @@
 """Who handed something in: the names of platforms, ids, and those who are not the same."""
 
-import functools
 import os
 import re
 import unicodedata
@@ -15,22 +14,10 @@ from tests.collecting import (
     TOY,
     endings,
     handed_in,
-    make_courses,
     packed,
     record,
     tree,
-    write_export,
 )
-
-
-@pytest.fixture
-def course(tmp_path):
-    return make_courses(tmp_path / "course")
-
-
-@pytest.fixture
-def export(tmp_path):
-    return functools.partial(write_export, tmp_path)
 
 
 @pytest.mark.parametrize(

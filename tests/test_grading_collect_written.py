@@ -1,6 +1,5 @@
 """What collecting writes: nothing is lost, nothing beside it is touched, nothing is half there."""
 
-import functools
 import os
 import re
 import signal
@@ -17,21 +16,9 @@ from tests.collecting import (
     OTHER,
     TOY,
     handed_in,
-    make_courses,
     record,
     tree,
-    write_export,
 )
-
-
-@pytest.fixture
-def course(tmp_path):
-    return make_courses(tmp_path / "course")
-
-
-@pytest.fixture
-def export(tmp_path):
-    return functools.partial(write_export, tmp_path)
 
 
 def test_of_several_attempts_the_latest_is_taken(course, export):

@@ -1,12 +1,16 @@
 """A tiny course for the grading tests: two functions and a written answer, no torch."""
 
 import copy
+import functools
 import json
 from pathlib import Path
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbgrader import api
 
+# nbgrader starts a program for each new gradebook, to ask what version of it this is
+api.get_alembic_version = functools.cache(api.get_alembic_version)
 ROOT = Path(__file__).resolve().parents[1]
 
 DOUBLE = """\
