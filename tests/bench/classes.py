@@ -172,7 +172,7 @@ def _memory() -> Iterator[list[float]]:
     peak, ended = [0.0], threading.Event()
 
     def watch() -> None:
-        while not ended.wait(0.2):
+        while not ended.wait(1):  # to look takes time, too
             peak[0] = max(peak[0], sum(map(_share, psutil.Process().children(recursive=True))))
 
     watcher = threading.Thread(target=watch)
