@@ -17,7 +17,7 @@ class of real submissions needs, as plug-ins that `nbgrader_config.py` names:
 | `certain`, `versions` | their parts: names that mean Python's own; what has changed at all |
 | `execute`, `outputs`, `verdict` | warnings cost nothing, no run no points, all has a limit |
 | `task`, `workers` | the work on one submission, and the processes or machines that do it |
-| `grade`, `ledger`, `results` | grades all, one bad submission never stopping the rest |
+| `grade`, `batch`, `ledger`, `results` | grades all, one bad submission never stopping the rest |
 | `leftovers` | what a killed grader left in the temporary folder is gone with the next one |
 | `feedback`, `formgrader` | shows each message, and neither hidden tests nor a student's scripts |
 | `clean`, `mathematics` | their parts: harmless HTML, and formulas without a script |
