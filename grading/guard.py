@@ -105,7 +105,8 @@ class Guard:
         shell.user_ns.update(self._names)
         shell.user_ns.update(self._certain)
         for function, inside in self._inside.items():
-            put_inside(function, inside)
+            if inside_of(function) != inside:
+                put_inside(function, inside)
         shell.ast_transformers.append(CertainBuiltins(shell.user_ns, self._certain, self._given))
 
     def restore_kernel(self) -> None:
@@ -182,10 +183,11 @@ def install(kernel, snapshot: Snapshot) -> None:
         """Run a cell; the grader's message says what kind of cell it is."""
         meta = {} if cell_meta is None else cell_meta
         kind, proof = meta.pop("grading", ""), meta.pop("proof", "")
-        if kind:
-            guard.restore()
         before = dict(names)
         try:
+            if kind:
+                guard.restore()
+                before = dict(names)
             with DisableTorchFunctionSubclass() if kind == "test" else nullcontext():
                 reply = await run(code, silent, *args, cell_meta=meta, **kwargs)
             replaced = guard.changed(code) if kind == "test" else ""

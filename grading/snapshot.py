@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import torch
 
-from grading.versions import Versions, table_of
+from grading.versions import INSIDE, Insides, Versions, table_of
 
 # modules, and those below them
 WATCHED = (
@@ -42,7 +42,7 @@ NO_JUDGES = ("torch.optim", "torch.utils")
 # kinds of classes that torch makes by the dozen, with hundreds of names, and that no test uses
 GENERATED = ("pybind11_type", "tensortype")
 METHODS = (classmethod, staticmethod, property)
-INSIDE = attrgetter("__code__", "__defaults__", "__kwdefaults__")
+INSIDES = attrgetter(*INSIDE)
 
 
 class Held(NamedTuple):
@@ -96,10 +96,12 @@ class Snapshot:
             for owner, name in owners
             if (code := _code(owner))
         ]
+        self._imports = Versions([self._table])
         self._versions = Versions(table_of(held.owner) for held in self._held)
         found = {_function(value) for held in self._held for value in held.values}
         self._functions = [function for function in found if function is not None]
-        self._inside = list(map(INSIDE, self._functions))
+        self._inside = list(map(INSIDES, self._functions))
+        self._insides = Insides(self._functions)
         named = [function.__kwdefaults__ for function in self._functions]
         self._defaults = [(found, dict(found)) for found in named if found]
 
@@ -108,10 +110,14 @@ class Snapshot:
         now, code = self._builtins
         now.update(code)
         self._sys.modules = self._table
-        self._table.update(self._loaded)
-        if list(map(INSIDE, self._functions)) != self._inside:
+        if self._imports.moved():
+            self._table.update(self._loaded)
+            self._imports.settle()
+        if self._insides.moved:
             for function, inside in zip(self._functions, self._inside, strict=True):
-                function.__code__, function.__defaults__, function.__kwdefaults__ = inside
+                if INSIDES(function) != inside:
+                    function.__code__, function.__defaults__, function.__kwdefaults__ = inside
+            self._insides.moved = False
         for defaults, known in self._defaults:  # they can be changed in place
             if defaults != known:
                 defaults.clear()
@@ -137,7 +143,7 @@ class Snapshot:
                     for name, value in held.code.items()
                     if now.get(name) is not value
                 )
-        inside = list(map(INSIDE, self._functions))
+        inside = list(map(INSIDES, self._functions)) if self._insides.moved else self._inside
         if inside != self._inside or any(now != known for now, known in self._defaults):
             return "the inside of a function"
         return ""
@@ -158,7 +164,7 @@ def _put_back(held: Held) -> None:
 
 def inside_of(function: types.FunctionType) -> tuple:
     """The code and the defaults of a function; the dictionary of defaults can change in place."""
-    code, defaults, named = INSIDE(function)
+    code, defaults, named = INSIDES(function)
     return code, defaults, named and dict(named)
 
 

@@ -1,14 +1,20 @@
-"""Which dictionaries have changed, without a look at what they hold.
+"""Which dictionaries and functions have changed, without a look at what they hold.
 
 CPython numbers each change of a dictionary (PEP 509, whose purpose is this: fast guards on
-namespaces). To compare 20,000 names takes several milliseconds, to compare 1,300 numbers takes
-less than a tenth of one. Where a Python keeps no such numbers, every dictionary counts as changed.
+namespaces), and tells whoever asks when the code of a function is set (PEP 578). To compare 20,000
+names and 6,000 functions takes ten milliseconds, and a copied process then copies the memory they
+lie in; to compare 1,300 numbers takes a tenth of one millisecond. Where a Python keeps no such
+numbers, every dictionary counts as changed.
 """
 
 import ctypes
 import gc
+import sys
+import types
 from collections.abc import Iterable
 
+SETTING = ("object.__setattr__", "object.__delattr__")
+INSIDE = ("__code__", "__defaults__", "__kwdefaults__")
 PLACE = 3 * ctypes.sizeof(ctypes.c_void_p)  # behind the count of references, the type, the length
 
 
@@ -62,3 +68,22 @@ class Versions:
         if now == self._settled:
             return ()
         return [i for i, number in enumerate(now) if number != self._settled[i]]
+
+
+class Insides:
+    """Whether the code or the defaults of a function were set since `moved` was last False.
+
+    Args:
+        functions: those that are watched, as long as this process lives.
+    """
+
+    def __init__(self, functions: Iterable[types.FunctionType]):
+        self.moved = False
+        watched = set(functions)
+
+        def notice(event: str, arguments: tuple) -> None:
+            """Called by Python; nothing is used here that a student could have replaced."""
+            if event in SETTING and arguments[1] in INSIDE and arguments[0] in watched:
+                self.moved = True
+
+        sys.addaudithook(notice)

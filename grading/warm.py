@@ -25,7 +25,10 @@ from grading.guard import install
 from grading.snapshot import Snapshot
 
 PRELOADED = (
-    *("ipykernel.kernelapp", "matplotlib.pyplot", "torch", "deeplearn.data", "deeplearn.models"),
+    *("ipykernel.kernelapp", "ipykernel.debugger", "IPython.core.completerlib", "tornado.queues"),
+    *("IPython.core.oinspect", "IPython.core.debugger", "IPython.extensions.storemagic"),
+    *("tornado.platform.asyncio", "sqlite3"),
+    *("matplotlib.pyplot", "torch", "deeplearn.data", "deeplearn.models"),
     *("deeplearn.callbacks", "deeplearn.plots", "deeplearn.transfer", "deeplearn.siamese"),
     *("sklearn.datasets", "torch._dynamo"),  # torch imports the latter for its first optimizer
 )
@@ -33,6 +36,7 @@ PRELOADED = (
 
 def serve(listener: socket.socket, owner: socket.socket) -> None:
     """Answer requests until the grader ends."""
+    sys.modules["debugpy"] = None  # half of the time that a kernel takes to start, and of no use
     gc.disable()  # while so much is imported, nothing is garbage, and to look for it takes long
     for name in PRELOADED:
         importlib.import_module(name)

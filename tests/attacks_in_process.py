@@ -261,7 +261,24 @@ def replaced():
             f"torch.Tensor.__eq__ = lambda *a: torch.tensor(True)",
         ),
         Attack("code_of_a_function", f"torch.testing.assert_close.__code__ = ({TRUE}).__code__"),
+        Attack(
+            "code_that_cannot_be_set_again",
+            f"import sys\ntorch.testing.assert_close.__code__ = ({TRUE}).__code__\n"
+            "def veto(event, arguments):\n    if event == 'object.__setattr__':\n"
+            "        raise RuntimeError\nsys.addaudithook(veto)",
+        ),
         Attack("defaults", "torch.testing.assert_close.__kwdefaults__.update(atol=99, rtol=99)"),
+        Attack(
+            "other_defaults",
+            "torch.allclose.__defaults__ = (99, 99)\n"
+            "np.testing.assert_allclose.__defaults__ = (99, 99)",
+        ),
+        Attack(
+            "dictionaries",
+            f"import gc\nvars(torch).update(allclose={TRUE}, equal={TRUE})\n"
+            f"vars(torch.testing)['assert_close'] = vars(np.testing)['assert_allclose'] = {TRUE}\n"
+            f"gc.get_referents(vars(torch.Tensor))[0].update(all={TRUE}, __bool__={TRUE})",
+        ),
         Attack("tensor_eq", "torch.Tensor.__eq__ = lambda *a: torch.tensor(True)"),
         Attack(
             "tensor_all", f"torch.Tensor.all = torch.Tensor.item = torch.Tensor.__bool__ = {TRUE}"

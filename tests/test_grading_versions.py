@@ -1,11 +1,13 @@
 """A change of any kind is seen; where Python numbers none, everything counts as changed."""
 
+import statistics
 import types
+from unittest import mock
 
 import pytest
 
 from grading import versions
-from grading.snapshot import Snapshot
+from grading.snapshot import Snapshot, inside_of
 from grading.versions import Versions
 
 CHANGES = {
@@ -66,15 +68,35 @@ def test_without_numbers_every_dictionary_counts_as_changed(monkeypatch):
 def test_what_is_put_back_is_the_same_with_and_without_numbers(monkeypatch, numbered):
     if not numbered:
         monkeypatch.setattr(versions, "_counts", lambda: False)
-    import statistics
-    from unittest import mock
-
     snapshot = Snapshot()
-    mean, patch, count = statistics.mean, mock.patch, statistics.NormalDist.zscore
+    mean, patch, score = statistics.mean, mock.patch, statistics.NormalDist.zscore
     assert snapshot.changed() == ""
     statistics.mean = mock.patch = None
     statistics.NormalDist.zscore = print
     assert snapshot.changed() == "unittest.mock.patch"
     snapshot.restore()
-    assert (statistics.mean, mock.patch, statistics.NormalDist.zscore) == (mean, patch, count)
+    assert (statistics.mean, mock.patch, statistics.NormalDist.zscore) == (mean, patch, score)
     assert snapshot.changed() == ""
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda f: setattr(f, "__code__", (lambda *_: 0).__code__), id="code"),
+        pytest.param(lambda f: setattr(f, "__defaults__", (9,)), id="defaults"),
+        pytest.param(lambda f: setattr(f, "__kwdefaults__", {"a": 1}), id="named defaults"),
+        pytest.param(lambda f: f.__setattr__("__defaults__", (9,)), id="by its method"),
+        pytest.param(lambda f: object.__setattr__(f, "__defaults__", (9,)), id="by object's"),
+        pytest.param(lambda f: delattr(f, "__defaults__"), id="deleted"),
+    ],
+)
+def test_the_inside_of_a_function_is_seen_and_put_back(change):
+    function = statistics.median_grouped  # has a default
+    snapshot, inside = Snapshot(), inside_of(function)
+    function.__doc__ = "nothing that runs"
+    assert snapshot.changed() == ""
+    change(function)
+    assert snapshot.changed() == "the inside of a function"
+    snapshot.restore()
+    assert snapshot.changed() == ""
+    assert inside_of(function) == inside
