@@ -10,6 +10,7 @@ import contextlib
 import gc
 import importlib
 import inspect
+import io
 import json
 import os
 import random
@@ -30,7 +31,7 @@ PRELOADED = (
     *("tornado.platform.asyncio", "sqlite3"),
     *("matplotlib.pyplot", "torch", "deeplearn.data", "deeplearn.models"),
     *("deeplearn.callbacks", "deeplearn.plots", "deeplearn.transfer", "deeplearn.siamese"),
-    *("sklearn.datasets", "torch._dynamo"),  # torch imports the latter for its first optimizer
+    *("PIL.GifImagePlugin", "torch._dynamo"),  # for the first figure, and the first optimizer
 )
 
 
@@ -40,9 +41,11 @@ def serve(listener: socket.socket, owner: socket.socket) -> None:
     gc.disable()  # while so much is imported, nothing is garbage, and to look for it takes long
     for name in PRELOADED:
         importlib.import_module(name)
+    if os.environ["DEEPLEARN_DATA"] == "digits":
+        importlib.import_module("sklearn.datasets")  # where they come from
+    _draw_once()
     snapshot = Snapshot()
     gc.enable()
-    gc.collect()
     gc.freeze()  # else a kernel's first collection copies all that it shares with this process
     asked: dict[socket.socket, set[int]] = {}
     with selectors.DefaultSelector() as selector:
@@ -63,6 +66,15 @@ def serve(listener: socket.socket, owner: socket.socket) -> None:
                     _end(asked.pop(key.fileobj))
                     key.data.close()
                     key.fileobj.close()
+
+
+def _draw_once() -> None:
+    """Let matplotlib read its fonts, and its grammar of formulas."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(1, 1))
+    figure.subplots().set_title("$x^2$")
+    figure.savefig(io.BytesIO(), format="png")
 
 
 def _answer(channel: socket.socket, requests, kernels: set[int], snapshot: Snapshot) -> bool:
