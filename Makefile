@@ -7,7 +7,8 @@ BIN := .venv/bin
 PY := $(BIN)/python
 PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -n 2
 COVERAGE := --cov=deeplearn --cov-report=term:skip-covered
-NOTEBOOKS := --nbval-lax --nbval-current-env notebooks solutions book/corrections.ipynb
+NBVAL := --nbval-lax --nbval-current-env
+CHAPTERS := notebooks book/corrections.ipynb
 # Outputs without times and in one piece, so that two executions differ only where results do.
 STORED := --ExecutePreprocessor.record_timing=False \
 	--NotebookExporter.preprocessors=nbconvert.preprocessors.CoalesceStreamsPreprocessor
@@ -39,13 +40,13 @@ course: book ## the whole course: student release, book, a sample class graded
 	@$(PY) tools/next_steps.py
 
 test: lint system release ## all that CI runs; the book is built strictly by its tests
-	$(PYTEST) --dist loadfile --no-loadscope-reorder $(COVERAGE) $(NOTEBOOKS) tests deeplearn grading
+	$(PYTEST) --dist loadfile --no-loadscope-reorder $(COVERAGE) $(NBVAL) $(CHAPTERS) solutions tests deeplearn grading
 
 check: lint ## the quick part of the tests: lint, unit tests, doctests
 	$(PYTEST) -m "not browser and not data" --ignore-glob "tests/test_grading*" --ignore tests/test_answers.py --ignore tests/test_teach.py tests deeplearn grading
 
-test-data: release ## the tests that read data, and the notebooks
-	$(PYTEST) --dist loadfile --no-loadscope-reorder -k "(data or ipynb) and not browser" $(NOTEBOOKS) tests
+test-data: release ## the tests that read data, and the chapters
+	$(PYTEST) --dist loadfile --no-loadscope-reorder -k "(data or ipynb) and not browser" $(NBVAL) $(CHAPTERS) tests
 
 book: $(BOOK) ## the book, into _build/html (EDITION=instructor: with the solutions)
 

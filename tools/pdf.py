@@ -28,7 +28,10 @@ def print_page(source: Path, target: Path, executable: str) -> None:
         browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
         page = browser.new_page()
         page.set_default_timeout(0)  # a whole book of mathematics takes its time
+        # the theme's script takes a minute for a whole book, to see what can be scrolled
+        page.route("**/pydata-sphinx-theme.js*", lambda route: route.abort())
         page.goto(source.as_uri())
+        page.evaluate("document.documentElement.dataset.theme = 'light'")  # as that script would
         page.evaluate("window.MathJax?.startup?.promise")
         page.evaluate("document.querySelectorAll('details').forEach(box => box.open = true)")
         page.evaluate(
