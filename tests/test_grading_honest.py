@@ -59,7 +59,7 @@ def test_the_toy_class_gets_all_kinds_of_points(toy):
     ("assignment", "students"),
     [
         pytest.param("signals", {"eli", "gus", "rosa"}, id="signals"),
-        pytest.param("sick_networks", {"cleo", "hana", "quin"}, id="sick_networks"),
+        pytest.param("optimizers", {"bea", "ken", "uli"}, id="optimizers"),
     ],
 )
 def test_a_sample_of_the_bank_gets_nbgraders_points(tmp_path, assignment, students):
