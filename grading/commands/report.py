@@ -36,7 +36,8 @@ Write what is graded, without grading anything:
 A grade that is not final (a written answer waits, refused, failed) is empty for Canvas and Moodle.
 Moodle then keeps the grade it has; Canvas would remove it, and shows that before you agree. Moodle
 skips grades above the maximum it knows, and, unless you tick the box for records modified more
-recently, those of students it has a grade for.
+recently, those of students it has a grade for. Moodle's file holds status and reason as feedback;
+Canvas's has none: Canvas would take a further column for another assignment.
 
   python -m grading report signals --format canvas --canvas-column "Signals (4711)"
 """
