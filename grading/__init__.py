@@ -14,7 +14,7 @@ class of real submissions needs, as plug-ins that `nbgrader_config.py` names:
 | `room`, `groups`, `confine`, `seccomp` | isolation: a room, and a process that walks in |
 | `kernels`, `warm`, `warm_process`, `client` | kernels that are ready at once, in a room |
 | `guard`, `snapshot`, `parts` | what a test relies on is put back before it runs |
-| `certain`, `versions` | their parts: names that mean Python's own; what has changed at all |
+| `certain`, `unit`, `versions` | its parts: Python's own names, a test as a whole, what changed |
 | `execute`, `outputs`, `verdict` | warnings cost nothing, no run no points, all has a limit |
 | `task`, `workers` | the work on one submission, and the processes or machines that do it |
 | `grade`, `batch`, `ledger`, `results` | grades all, one bad submission never stopping the rest |

@@ -36,10 +36,10 @@ class CertainBuiltins(ast.NodeTransformer):
             return node
         if name.startswith("_") or name == "super":  # names that Python or a cell knows by itself
             return node
-        if isinstance(node.ctx, ast.Load) and hasattr(builtins, name):
+        if isinstance(node.ctx, ast.Load) and name in vars(builtins):
             # a dot keeps it apart from all names that a program can write
             node.id = f"_certain_{self._secret}.{name}"
-            self._names[node.id] = self._certain[node.id] = getattr(builtins, name)
+            self._names[node.id] = self._certain[node.id] = vars(builtins)[name]
         return node
 
 

@@ -17,10 +17,11 @@ import signal
 import sys
 import threading
 import types
-from contextlib import nullcontext
+from sys import setprofile, settrace  # a student can replace them where they come from
 
 from torch._C import (
     DisableTorchFunctionSubclass,
+    _is_torch_function_enabled,
     _len_torch_dispatch_stack,
     _len_torch_function_stack,
     _pop_torch_dispatch_stack,
@@ -30,6 +31,7 @@ from torch._C import (
 from grading.certain import CertainBuiltins, bound_names
 from grading.parts import Parts
 from grading.snapshot import Snapshot, inside_of, put_inside
+from grading.unit import Unit
 
 MISSING = object()
 TIMERS = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
@@ -77,10 +79,10 @@ class Guard:
 
     def restore(self) -> None:
         """Put back what a test relies on."""
+        settrace(None)
+        setprofile(None)
         self._snapshot.restore()
         self.restore_kernel()
-        sys.settrace(None)
-        sys.setprofile(None)
         threading.settrace(None)
         threading.setprofile(None)
         for timer in TIMERS:
@@ -136,9 +138,15 @@ class Guard:
                 self._inside[value] = inside_of(value)
 
     def changed(self, code: str) -> str:
-        """What a test relies on and is another one after it than before; empty if nothing is."""
+        """What a test relies on and is another one after it than before; empty if nothing is.
+
+        Called where the functions of tensors' own classes are still switched off.
+        """
         if found := self._snapshot.changed():
             return found
+        modes = _len_torch_function_stack() + _len_torch_dispatch_stack()
+        if modes or _is_torch_function_enabled():
+            return "what torch's functions do"
         for name, value in self._certain.items():
             if self._shell.user_ns.get(name) is not value:
                 return name.rpartition(".")[2]
@@ -179,7 +187,22 @@ def install(kernel, snapshot: Snapshot) -> None:
     """
     run, names = kernel.do_execute, kernel.shell.user_ns
 
-    async def do_execute(code, silent, *args, cell_meta=None, **kwargs):
+    async def run_test(code, *args, **kwargs):
+        """Run a test: it counts if its end was reached, and if the judges are who they were."""
+        unit = Unit(names)
+        kernel.shell.ast_transformers.append(unit)
+        with DisableTorchFunctionSubclass():
+            reply = await run(code, *args, **kwargs)
+            replaced = guard.changed(code)
+        if reply["status"] == "ok" and replaced:
+            reply = _error("Replaced", f"{replaced} was replaced while the test ran")
+        if reply["status"] == "ok" and not unit.ended and code.strip():
+            reply = _error("Unfinished", "the test was left before its end")
+        unit.forget()
+        guard.forget(code)
+        return reply
+
+    async def do_execute(code, *args, cell_meta=None, **kwargs):
         """Run a cell; the grader's message says what kind of cell it is."""
         meta = {} if cell_meta is None else cell_meta
         kind, proof = meta.pop("grading", ""), meta.pop("proof", "")
@@ -188,13 +211,8 @@ def install(kernel, snapshot: Snapshot) -> None:
             if kind:
                 guard.restore()
                 before = dict(names)
-            with DisableTorchFunctionSubclass() if kind == "test" else nullcontext():
-                reply = await run(code, silent, *args, cell_meta=meta, **kwargs)
-            replaced = guard.changed(code) if kind == "test" else ""
-            if replaced and reply["status"] == "ok":
-                reply = _error("Replaced", f"{replaced} was replaced while the test ran")
-            if kind == "test":
-                guard.forget(code)
+            run_it = run_test if kind == "test" else run
+            reply = await run_it(code, *args, cell_meta=meta, **kwargs)
         except Exception:
             # the student has replaced what the kernel needs for its work
             reply = _error("KernelBroken", "the kernel could not run this cell")

@@ -8,7 +8,7 @@ import builtins
 import importlib
 import sys
 import types
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from operator import attrgetter, is_
 from typing import NamedTuple
 
@@ -30,7 +30,7 @@ WATCHED = (
     *("IPython.core.inputtransformer2", "IPython.core.events", "IPython.core.async_helpers"),
     *("ipykernel.ipkernel", "ipykernel.kernelbase", "ipykernel.zmqshell", "ipykernel.displayhook"),
     *("grading.certain", "grading.guard", "grading.parts"),
-    *("grading.snapshot", "grading.versions"),
+    *("grading.snapshot", "grading.unit", "grading.versions"),
 )
 # modules alone
 ALONE = ("torch", "torch._C", "numpy")
@@ -42,6 +42,7 @@ NO_JUDGES = ("torch.optim", "torch.utils")
 # kinds of classes that torch makes by the dozen, with hundreds of names, and that no test uses
 GENERATED = ("pybind11_type", "tensortype")
 METHODS = (classmethod, staticmethod, property)
+SET_CLASS = vars(object)["__class__"].__set__  # which no class can hide
 INSIDES = attrgetter(*INSIDE)
 
 
@@ -89,6 +90,8 @@ class Snapshot:
         }
         classes = set().union(*map(_classes, watched.values()))
         self._builtins = vars(builtins), _code(builtins)
+        self._modules = list(watched.values())
+        self._kinds = list(map(type, self._modules))
         owners = [(module, name) for name, module in watched.items()]
         owners += [(found, found.__module__) for found in classes]
         self._held = [
@@ -98,8 +101,8 @@ class Snapshot:
         ]
         self._imports = Versions([self._table])
         self._versions = Versions(table_of(held.owner) for held in self._held)
-        found = {_function(value) for held in self._held for value in held.values}
-        self._functions = [function for function in found if function is not None]
+        values = [value for held in self._held for value in held.values]
+        self._functions = list({found for value in values for found in _functions(value)})
         self._inside = list(map(INSIDES, self._functions))
         self._insides = Insides(self._functions)
         named = [function.__kwdefaults__ for function in self._functions]
@@ -109,6 +112,9 @@ class Snapshot:
         """Put everything back."""
         now, code = self._builtins
         now.update(code)
+        if list(map(type, self._modules)) != self._kinds:
+            for module, kind in zip(self._modules, self._kinds, strict=True):
+                SET_CLASS(module, kind)
         self._sys.modules = self._table
         if self._imports.moved():
             self._table.update(self._loaded)
@@ -118,6 +124,7 @@ class Snapshot:
                 if INSIDES(function) != inside:
                     function.__code__, function.__defaults__, function.__kwdefaults__ = inside
             self._insides.moved = False
+        self._insides.traced = False
         for defaults, known in self._defaults:  # they can be changed in place
             if defaults != known:
                 defaults.clear()
@@ -134,6 +141,10 @@ class Snapshot:
         for name in code:
             if seen.get(name) is not code[name]:
                 return f"builtins.{name}"
+        if list(map(type, self._modules)) != self._kinds:
+            return "the class of a module"
+        if self._insides.traced:
+            return "the trace function"
         for place in self._versions.moved():
             held = self._held[place]
             now = vars(held.owner)
@@ -187,10 +198,18 @@ def _code(owner: object) -> dict[str, object]:
     }
 
 
-def _function(value: object) -> types.FunctionType | None:
-    """The function in Python behind a function or method."""
-    value = getattr(value, "__func__", value) if isinstance(value, METHODS) else value
-    return value if type(value) is types.FunctionType else None
+def _functions(value: object) -> Iterator[types.FunctionType]:
+    """The functions in Python behind a function, a method, or a wrapper."""
+    if isinstance(value, property):
+        found = [value.fget, value.fset, value.fdel]
+    elif isinstance(value, METHODS):
+        found = [value.__func__]
+    else:
+        found = [value, getattr(value, "_implementation", None)]  # NumPy's functions have that
+    for function in found:
+        while type(function) is types.FunctionType:
+            yield function
+            function = vars(function).get("__wrapped__")
 
 
 def _hides(owner: object, name: str) -> bool:

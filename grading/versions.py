@@ -71,19 +71,25 @@ class Versions:
 
 
 class Insides:
-    """Whether the code or the defaults of a function were set since `moved` was last False.
+    """Whether functions were changed, or are looked into while they run.
 
     Args:
         functions: those that are watched, as long as this process lives.
+
+    Attributes:
+        moved: whether the code or the defaults of one were set since this was last False.
+        traced: whether a trace function was set since this was last False.
     """
 
     def __init__(self, functions: Iterable[types.FunctionType]):
-        self.moved = False
+        self.moved = self.traced = False
         watched = set(functions)
 
         def notice(event: str, arguments: tuple) -> None:
             """Called by Python; nothing is used here that a student could have replaced."""
             if event in SETTING and arguments[1] in INSIDE and arguments[0] in watched:
                 self.moved = True
+            elif event == "sys.settrace":  # it could let a test jump over its own lines
+                self.traced = True
 
         sys.addaudithook(notice)

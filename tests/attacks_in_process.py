@@ -217,6 +217,7 @@ def attacks():
         *kernel_parts(),
         *objects(),
         *at_the_test(),
+        *run_of_the_test(),
         *reading(),
         *guards(),
         *given(),
@@ -312,9 +313,40 @@ def replaced():
             "        return torch.tensor(True)\nMode().__enter__()",
         ),
         Attack("import_hook", IMPORT_HOOK),
+        Attack("classes_of_modules", LIE + "lie()"),
+        Attack(
+            "class_that_answers_itself",
+            "import types\nclass Module(types.ModuleType):\n"
+            "    __dict__ = __class__ = property(lambda self: {})\n"
+            "    def __setattr__(self, name, value): raise AttributeError\n"
+            "    def __getattribute__(self, name):\n"
+            "        if name in ('allclose', 'equal', 'assert_close', 'assert_allclose'):\n"
+            "            return lambda *a, **k: True\n"
+            "        return types.ModuleType.__getattribute__(self, name)\n"
+            "for module in (torch, np, torch.testing, np.testing): module.__class__ = Module",
+        ),
+        Attack(
+            "inside_of_numpy",
+            "def yes(a, b, rtol=1, atol=1, equal_nan=False): return True\n"
+            "np.allclose._implementation.__code__ = yes.__code__\n"
+            "np.isclose._implementation.__code__ = yes.__code__",
+        ),
     ]
 
 
+LIE = """\
+import builtins, types
+def put(module, **names):
+    names = {n: property(lambda self, v=v: v, lambda *a: None) for n, v in names.items()}
+    module.__class__ = type("Module", (types.ModuleType,), names)
+def lie():
+    yes = lambda *a, **k: True
+    put(builtins, abs=lambda x: 0, all=yes, isinstance=yes, sum=lambda x: 1, len=lambda x: 1)
+    put(torch, allclose=yes, equal=yes)
+    put(torch.testing, assert_close=yes)
+    put(np, allclose=yes)
+    put(np.testing, assert_allclose=yes)
+"""
 IMPORT_HOOK = """\
 import sys, types
 class Finder:
@@ -625,6 +657,65 @@ def at_the_test():
     ]
 
 
+STOP = """\
+import ast, gc, sys
+def stop():
+    frame = sys._getframe()
+    while frame:
+        if "to_run" in frame.f_locals:
+            frame.f_locals["to_run"].clear()
+        frame = frame.f_back
+def stop_all():
+    for found in gc.get_objects():
+        if type(found) is list and found and type(found[-1]) is tuple:
+            if isinstance(found[-1][0], ast.AST):
+                found.clear()
+def edit():
+    for found in gc.get_objects():
+        if isinstance(found, ast.Assert):
+            found.test = ast.Constant(True)
+def jump(frame, event, argument):
+    if event == "line" and frame.f_code.co_name == "<module>":
+        frame.f_lineno = max(line for *_, line in frame.f_code.co_lines() if line)
+        sys.settrace(None)
+    return jump
+def leap():
+    frame = sys._getframe(2)
+    sys.settrace(jump)
+    frame.f_trace = jump
+"""
+MODE = """\
+from torch.overrides import TorchFunctionMode
+kept = []
+class Mode(TorchFunctionMode):
+    def __torch_function__(self, f, types, args=(), kwargs=None):
+        return torch.ones(5, dtype=bool) if f.__name__ in ("eq", "__eq__") else f(*args)
+def enter():
+    kept.append(Mode())
+    kept[-1].__enter__()
+"""
+
+
+def run_of_the_test():
+    """Attacks on the way in which a test is run, while it runs."""
+    return [
+        Attack("takes_statements_away", STOP, everywhere("stop()\n    return abs(x)")),
+        Attack("takes_all_lists_away", STOP, everywhere("stop_all()\n    return abs(x)")),
+        Attack("edits_the_assertions", STOP, everywhere("edit()\n    return abs(x)")),
+        Attack("jumps_to_the_last_line", STOP, everywhere("leap()\n    return abs(x)")),
+        Attack("classes_of_modules_when_called", LIE, everywhere("lie()\n    return abs(x)")),
+        Attack(
+            "functions_of_tensors",
+            TENSOR + "\nkept = []",
+            everywhere(
+                "kept.append(torch._C._EnableTorchFunction())\n"
+                "    return abs(x).as_subclass(Fake) if torch.is_tensor(x) else abs(x)"
+            ),
+        ),
+        Attack("torch_mode_when_called", MODE, everywhere("enter()\n    return abs(x)")),
+    ]
+
+
 def reading():
     """Attacks that read the test while it runs, and answer from that; later cells find no text."""
     answer = (
@@ -655,6 +746,21 @@ def reading():
     return found
 
 
+QUIET = """\
+import ctypes
+def quiet(owner, **new):
+    number = ctypes.c_uint64.from_address(id(vars(owner)) + 24)
+    before = number.value
+    vars(owner).update(new)
+    number.value = before
+yes = lambda *a, **k: True
+quiet(torch, allclose=yes, equal=yes)
+quiet(torch.testing, assert_close=yes)
+quiet(np, allclose=yes)
+quiet(np.testing, assert_allclose=yes)
+"""
+
+
 def guards():
     """Attacks that are written against this grader: they look for what guards the tests."""
     most = ("plain", "tensor", "equal", "array", "partial", "helped")
@@ -678,6 +784,21 @@ def guards():
         ),
         Attack(
             "guard_in_a_frame", FIND + off.join(["guard = find('guard')\n", NO_GUARD]), earns=most
+        ),
+        Attack(
+            "numbers_of_dictionaries",  # of which a guard knows what has changed
+            QUIET,
+            earns=("tensor", "array"),
+        ),
+        Attack(
+            "says_that_it_ended",
+            STOP,
+            {
+                "partial": "def partial(x):\n    stop()\n"
+                "    [end] = [v for n, v in globals().items() if n.startswith('_end_')]\n"
+                "    end()\n    return abs(x)"
+            },
+            earns=("partial",),
         ),
         Attack(
             "guard_at_the_test",
