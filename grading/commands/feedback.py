@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Iterator
+from dataclasses import replace
 
 from tqdm import tqdm
 
@@ -9,6 +10,7 @@ from grading.commands import Answer, nothing_graded
 from grading.commands.grade import who_handed_in
 from grading.course import Course
 from grading.feedback import write_feedback
+from grading.ledger import scores
 from grading.results import plain_line
 from grading.student_ids import bad_id
 
@@ -45,7 +47,10 @@ def run(course: Course, options: argparse.Namespace) -> Iterator[Answer]:
             closed = [] if options.student else course.closed_folders()
             others = sorted({*students, *closed}.difference(graded))
             none = _without_page(assignment, others, closed)
-            yield _write(course, assignment, graded, none, progress=not options.json)
+            lost = _not_entered(course, assignment, graded)
+            graded = [student for student in graded if student not in lost]
+            answer = _write(course, assignment, graded, none | lost, progress=not options.json)
+            yield replace(answer, passed=not lost)
         elif students or options.assignment:
             yield nothing_graded(assignment, bool(options.assignment), students=[], written=0)
         else:
@@ -64,6 +69,14 @@ def _without_page(assignment: str, students: list[str], closed: list[str]) -> di
     ungraded = f"not graded yet: run `python -m grading grade {assignment}`"
     unread = "the student's folder cannot be read: give yourself the right to"
     return {s: bad_id(s) or (unread if s in closed else ungraded) for s in students}
+
+
+def _not_entered(course: Course, assignment: str, students: list[str]) -> dict[str, str]:
+    """Those of these students whom the gradebook does not know, and what to do."""
+    with course.gradebook() as gradebook:
+        entered = scores(gradebook, assignment)
+    cure = f"is not in the gradebook: run `python -m grading grade {assignment}`"
+    return {student: cure for student in students if student not in entered}
 
 
 def _write(
