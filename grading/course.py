@@ -95,7 +95,8 @@ class Course:
         known = set(self.assignments())
         lost = []
         for path in sorted(submitted.glob("[!.]*")):
-            inside = sorted(path.glob("[!.]*")) if path.is_dir() else [path]
+            folder = path.is_dir() and not path.is_symlink()
+            inside = sorted(path.glob("[!.]*")) if folder else [path]
             lost += [item for item in inside if not (item.is_dir() and item.name in known)]
         return [str(path.relative_to(self.root)) for path in lost]
 

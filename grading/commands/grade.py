@@ -75,11 +75,10 @@ def run(course: Course, options: argparse.Namespace) -> Iterator[Answer]:
     assignments = course.choose(options.assignment)
     submitted = who_handed_in(course, assignments, options.student)
     for path in course.misplaced():
-        yield Answer(
-            f"not graded: {plain_line(path)}; "
-            "move it to submitted/<student>/<assignment>/<assignment>.ipynb",
-            {"not graded": path},
-        )
+        cure = "move it to submitted/<student>/<assignment>/<assignment>.ipynb"
+        if (course.root / path).is_symlink():
+            cure = "it is a link: put there what it leads to"
+        yield Answer(f"not graded: {plain_line(path)}; {cure}", {"not graded": path})
     for student in course.closed_folders():
         path = f"{course.directory.submitted_directory}/{student}"
         said = f"not graded: {plain_line(path)} cannot be read; give yourself the right to"
