@@ -12,7 +12,7 @@ from pathlib import Path
 WITHOUT_EFFECT = {
     *("collect", "exports", "layouts", "archives", "doctor", "report", "report_page"),
     *("csv_files", "item_analysis", "audit", "answers", "leaks", "sample", "hand_in", "__main__"),
-    *("leftovers", "cures"),
+    *("leftovers", "cures", "settings", "config_file"),
 }
 
 

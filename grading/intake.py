@@ -46,9 +46,9 @@ class Submission:
 class Intake(Configurable):
     """Reads a folder that was handed in. Links, devices and what is too large stay out."""
 
-    notebook_size = Integer(20, help="Megabytes of the largest notebook.").tag(config=True)
-    folder_size = Integer(100, help="Megabytes of all other files together.").tag(config=True)
-    folder_files = Integer(200, help="How many other files there may be.").tag(config=True)
+    notebook_size = Integer(20, min=1, help="Megabytes of the largest notebook.").tag(config=True)
+    folder_size = Integer(100, min=0, help="Megabytes of all other files.").tag(config=True)
+    folder_files = Integer(200, min=0, help="How many other files there may be.").tag(config=True)
 
     def read(
         self, folder: Path, notebooks: list[str], given: Mapping[str, bytes] | None = None
