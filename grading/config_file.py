@@ -20,4 +20,4 @@ def what_failed(path: Path, error: Exception) -> str:
         elif error.filename:
             said += f" ({error.filename}, line {error.lineno})"
     place = f"{path.name}, line {lines[-1]}" if lines and lines[-1] else path.name
-    return f"{place}: {' '.join(said.split())}; mend that line"
+    return f"{place}: {' '.join(said.split())}; mend it"

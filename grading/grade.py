@@ -11,8 +11,9 @@ from sqlalchemy.exc import DatabaseError
 from grading import leftovers, workers
 from grading.batch import Batch
 from grading.course import Course, CourseError, unreachable
+from grading.environment import package_files
 from grading.gradebook import mend_gradebook
-from grading.ledger import Ledger, changes, package_files
+from grading.ledger import Ledger, changes
 from grading.results import Result
 from grading.room import NoRoom, check_isolation
 from grading.settings import check_settings

@@ -77,6 +77,16 @@ class Intake(Configurable):
         found.problems = _shown(found.problems)
         return found
 
+    def take(
+        self, folder: Path, notebooks: list[str], given: Mapping[str, bytes] | None = None
+    ) -> Submission:
+        """Like `read`; of a folder that cannot be read each notebook has the reason."""
+        try:
+            return self.read(folder, notebooks, given)
+        except OSError as error:
+            reason = f"the folder cannot be read ({error.strerror})"
+            return Submission(dict.fromkeys(notebooks, reason))
+
     def _notebook(self, path: Path, others: list[str]) -> bytes:
         if not os.path.lexists(path):
             there = ", ".join(others[:5]) or "nothing"

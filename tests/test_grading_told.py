@@ -123,6 +123,30 @@ def test_a_link_among_the_submissions_is_one_line(graded, run, tmp_path):
     assert lines == ["not graded: submitted/link; it is a link: put there what it leads to"]
 
 
+@pytest.mark.parametrize("content", [b'{"key": "', b"[]", b'{"key": 3}', b"\xff\xfe"])
+def test_a_stored_result_that_cannot_be_read_is_named(graded, run, tmp_path, content):
+    root = shutil.copytree(graded, tmp_path / "course")
+    (root / "_build/grading/results/toy/ada.json").write_bytes(content)
+    out = run(root, "report")[1]
+    assert "not graded yet, and in none of the files: 2" in out  # and bob
+    cure = "run `python -m grading grade toy`"
+    assert f"not graded, since the stored result cannot be read: ada; {cure}\n" in out
+    (root / "submitted/e*e").rename(root / "submitted/.gone")
+    out = run(root, "report")[1]
+    assert out.startswith("toy: nothing is graded; ")
+    assert "cannot be read: ada; " in out
+
+
+@pytest.mark.parametrize("command", ["report", "feedback"])
+def test_what_was_handed_in_since_it_was_graded_is_named(graded, run, tmp_path, command):
+    root = shutil.copytree(graded, tmp_path / "course")
+    assert "handed in anew" not in run(root, command)[1]
+    path = root / "submitted/ada/toy/toy.ipynb"
+    path.write_bytes(path.read_bytes() + b"\n")
+    cure = "run `python -m grading grade toy`"
+    assert f"  handed in anew, not graded yet: ada; {cure}\n" in run(root, command)[1]
+
+
 def test_a_grading_that_went_wrong_is_an_error(graded, run, monkeypatch):
     found = [Result("toy", "ada"), Result("toy", "bob", "failed", "no disk")]
     monkeypatch.setattr(commands.grade, "grade", lambda *_, **__: found)

@@ -12,8 +12,8 @@ from traitlets.config import Config
 
 from grading.commands import Answer
 from grading.course import CONFIG_FILE, Course, CourseError
+from grading.environment import package_files
 from grading.intake import MEGABYTE, Intake, Submission, read_file
-from grading.ledger import package_files
 from grading.matching import Sources, Unknown, read_content
 from grading.notebooks import Refused, decode, read_submission
 from grading.results import plain_line

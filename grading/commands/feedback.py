@@ -2,7 +2,6 @@
 
 import argparse
 from collections.abc import Iterator
-from dataclasses import replace
 
 from tqdm import tqdm
 
@@ -11,6 +10,7 @@ from grading.commands.grade import who_handed_in
 from grading.course import Course
 from grading.feedback import write_feedback
 from grading.ledger import scores
+from grading.out_of_date import out_of_date, told
 from grading.results import plain_line
 from grading.student_ids import bad_id
 
@@ -39,7 +39,7 @@ def run(course: Course, options: argparse.Namespace) -> Iterator[Answer]:
     """
     assignments = course.choose(options.assignment)
     submitted = who_handed_in(course, assignments, options.student)
-    told = False
+    found = False
     for assignment in assignments:
         students = submitted.get(assignment, [])
         graded = [s for s in students if not bad_id(s) and _is_graded(course, assignment, s)]
@@ -50,13 +50,15 @@ def run(course: Course, options: argparse.Namespace) -> Iterator[Answer]:
             lost = _not_entered(course, assignment, graded)
             graded = [student for student in graded if student not in lost]
             answer = _write(course, assignment, graded, none | lost, progress=not options.json)
-            yield replace(answer, passed=not lost)
+            old = out_of_date(course, assignment, graded)
+            text = "\n".join([answer.text, *told(assignment, old)])
+            yield Answer(text, answer.data | {"out of date": old}, passed=not lost)
         elif students or options.assignment:
             yield nothing_graded(assignment, bool(options.assignment), students=[], written=0)
         else:
             continue
-        told = True
-    if not told:
+        found = True
+    if not found:
         yield nothing_graded()
 
 
