@@ -86,7 +86,8 @@ def _write(
 ) -> Answer:
     """Write the pages of one assignment."""
     made = 0
-    for student in tqdm(students, desc="feedback", disable=not progress, leave=False):
+    hidden = not (progress and students)
+    for student in tqdm(students, desc="feedback", disable=hidden, leave=False):
         made += write_feedback(course, assignment, student)
     lines = [
         f"{assignment}: {made} pages written, {len(students) - made} up to date, "
