@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 
 from grading.answers import AnswerError
@@ -54,6 +55,18 @@ def _common() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; return the exit status."""
     options = parser().parse_args(arguments)
+    try:
+        status = _run(options)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # what is still to be written goes nowhere: Python would complain at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return status
+
+
+def _run(options: argparse.Namespace) -> int:
+    """Run a command, and say how it ended."""
     results, passed = [], True
     try:
         # a student's check needs no course
@@ -63,6 +76,9 @@ def main(arguments: list[str] | None = None) -> int:
             results.append(answer.data)
             if not options.json:
                 print(answer.text, flush=True)
+        if options.json:
+            said = {"command": options.command, "passed": passed, "results": results}
+            print(json.dumps(said), flush=True)
     except (CourseError, AnswerError) as error:
         return _end(options, str(error), f"error: {error}", 1)
     except OSError as error:
@@ -74,8 +90,6 @@ def main(arguments: list[str] | None = None) -> int:
         goes_on = options.command in GO_ON and not getattr(options, "force", False)
         again = "; start it again and it goes on where it was" if goes_on else ""
         return _end(options, f"stopped{done}{again}", f"\nstopped{done}{again}", 130)
-    if options.json:
-        print(json.dumps({"command": options.command, "passed": passed, "results": results}))
     return 0 if passed else 1
 
 

@@ -92,11 +92,7 @@ class Batch:
         """What a student has handed in, and a key that differs where a score may differ."""
         folder = self._course.folder("submitted", self._assignment, student)
         names = list(self._package.notebooks)
-        try:
-            submission = self._intake.read(folder, names, self._package.files)
-        except OSError as error:
-            reason = f"the folder cannot be read ({error.strerror})"
-            submission = Submission(dict.fromkeys(names, reason))
+        submission = self._intake.take(folder, names, self._package.files)
         return f"{self._package.key} {fingerprint(submission)}", submission
 
 

@@ -16,6 +16,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DatabaseError
 from traitlets.config import PyFileConfigLoader
 
+from grading.config_file import what_failed
 from grading.cures import cure_of
 from grading.environment import environment_key
 
@@ -33,7 +34,7 @@ class Course:
         root: the folder.
 
     Raises:
-        CourseError: if the folder holds no ``nbgrader_config.py``.
+        CourseError: if the folder holds no ``nbgrader_config.py``, or that file raises an error.
     """
 
     def __init__(self, root: Path | str = "."):
@@ -43,7 +44,10 @@ class Course:
                 f"{self.root} holds no {CONFIG_FILE}; run this from the course's folder, "
                 "or name it with --course"
             )
-        self.settings = PyFileConfigLoader(CONFIG_FILE, path=str(self.root)).load_config()
+        try:
+            self.settings = PyFileConfigLoader(CONFIG_FILE, path=str(self.root)).load_config()
+        except Exception as error:
+            raise CourseError(what_failed(self.root / CONFIG_FILE, error)) from error
         self.log = logging.Logger("grading", level=logging.INFO)
         self.api = NbGraderAPI(config=self.settings, log=self.log)
         self.directory = self.api.coursedir
@@ -95,7 +99,8 @@ class Course:
         known = set(self.assignments())
         lost = []
         for path in sorted(submitted.glob("[!.]*")):
-            inside = sorted(path.glob("[!.]*")) if path.is_dir() else [path]
+            folder = path.is_dir() and not path.is_symlink()
+            inside = sorted(path.glob("[!.]*")) if folder else [path]
             lost += [item for item in inside if not (item.is_dir() and item.name in known)]
         return [str(path.relative_to(self.root)) for path in lost]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 WITHOUT_EFFECT = {
     *("collect", "exports", "layouts", "archives", "doctor", "report", "report_page"),
     *("csv_files", "item_analysis", "audit", "answers", "leaks", "sample", "hand_in", "__main__"),
-    *("leftovers", "cures"),
+    *("leftovers", "cures", "settings", "config_file", "out_of_date"),
 }
 
 
@@ -53,6 +53,15 @@ def is_hidden(path: Path) -> bool:
         path: relative to the folder that is looked at.
     """
     return any(part.startswith((".", "__pycache__")) for part in path.parts)
+
+
+def package_files(folder: Path) -> dict[str, bytes]:
+    """All files below a folder but notebooks, by path."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.suffix != ".ipynb" and not is_hidden(path.relative_to(folder))
+    }
 
 
 def _installed() -> list[str]:

@@ -46,12 +46,14 @@ class ExecuteSubmission(Execute):
     """
 
     iopub_timeout = Integer(
-        10, help="Seconds to wait for the rest of a cell's output after its end or interruption."
+        10,
+        min=1,
+        help="Seconds to wait for the rest of a cell's output after its end or interruption.",
     ).tag(config=True)
 
-    time_limit = Integer(900, help="Seconds for all cells together.").tag(config=True)
+    time_limit = Integer(900, min=1, help="Seconds for all cells together.").tag(config=True)
 
-    output_limit = Integer(10, help="Megabytes of output of all cells together.").tag(config=True)
+    output_limit = Integer(10, min=1, help="Megabytes of output of all cells.").tag(config=True)
 
     def __init__(self, **kwargs):
         super().__init__(

@@ -11,10 +11,12 @@ from sqlalchemy.exc import DatabaseError
 from grading import leftovers, workers
 from grading.batch import Batch
 from grading.course import Course, CourseError, unreachable
+from grading.environment import package_files
 from grading.gradebook import mend_gradebook
-from grading.ledger import Ledger, changes, package_files
+from grading.ledger import Ledger, changes
 from grading.results import Result
 from grading.room import NoRoom, check_isolation
+from grading.settings import check_settings
 from grading.task import Package, instructor_copy, run_submission
 from grading.transplant import check_gradebook
 
@@ -49,8 +51,8 @@ def grade(
 
     Raises:
         CourseError: if the assignment was not released from this gradebook, a student handed in
-            nothing, this machine cannot isolate, another grading is at work in this course, or
-            results cannot be written down.
+            nothing, a setting is wrong, this machine cannot isolate, another grading is at work in
+            this course, or results cannot be written down.
         KeyboardInterrupt: if it was stopped; it says how many are graded.
         ValueError: if ``jobs`` is no number from 1 up.
     """
@@ -102,8 +104,9 @@ def make_package(course: Course, assignment: str, sandbox: bool | None) -> Packa
     """What workers need of an assignment.
 
     Raises:
-        CourseError: if submissions are to be isolated, and this machine cannot do that.
+        CourseError: if a setting of ours is unknown or wrong.
     """
+    check_settings(course.settings)
     settings = copy.deepcopy(course.settings)
     if sandbox is not None:
         settings.SandboxProvisioner.isolate = sandbox

@@ -46,9 +46,9 @@ class Submission:
 class Intake(Configurable):
     """Reads a folder that was handed in. Links, devices and what is too large stay out."""
 
-    notebook_size = Integer(20, help="Megabytes of the largest notebook.").tag(config=True)
-    folder_size = Integer(100, help="Megabytes of all other files together.").tag(config=True)
-    folder_files = Integer(200, help="How many other files there may be.").tag(config=True)
+    notebook_size = Integer(20, min=1, help="Megabytes of the largest notebook.").tag(config=True)
+    folder_size = Integer(100, min=0, help="Megabytes of all other files.").tag(config=True)
+    folder_files = Integer(200, min=0, help="How many other files there may be.").tag(config=True)
 
     def read(
         self, folder: Path, notebooks: list[str], given: Mapping[str, bytes] | None = None
@@ -76,6 +76,16 @@ class Intake(Configurable):
         self._read_files(folder, others, {**dict.fromkeys(wanted), **(given or {})}, found)
         found.problems = _shown(found.problems)
         return found
+
+    def take(
+        self, folder: Path, notebooks: list[str], given: Mapping[str, bytes] | None = None
+    ) -> Submission:
+        """Like `read`; of a folder that cannot be read each notebook has the reason."""
+        try:
+            return self.read(folder, notebooks, given)
+        except OSError as error:
+            reason = f"the folder cannot be read ({error.strerror})"
+            return Submission(dict.fromkeys(notebooks, reason))
 
     def _notebook(self, path: Path, others: list[str]) -> bytes:
         if not os.path.lexists(path):

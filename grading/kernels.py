@@ -66,11 +66,11 @@ class SandboxProvisioner(LocalProvisioner):
     """
 
     isolate = Bool(True, help="Whether kernels run in a room of their own.").tag(config=True)
-    memory = Integer(2048, help="MiB that a submission may use in all.").tag(config=True)
-    processes = Integer(128, help="Processes and threads that it may run.").tag(config=True)
-    cpu_time = Integer(600, help="Seconds of the processor for each process.").tag(config=True)
-    disk = Integer(512, help="MiB that it may write, in each of three places.").tag(config=True)
-    file_size = Integer(256, help="MiB of the longest file that it may write.").tag(config=True)
+    memory = Integer(2048, min=1, help="MiB that a submission may use in all.").tag(config=True)
+    processes = Integer(128, min=1, help="Processes and threads that it may run.").tag(config=True)
+    cpu_time = Integer(600, min=1, help="Processor seconds of each process.").tag(config=True)
+    disk = Integer(512, min=1, help="MiB that it may write, in each of 3 places.").tag(config=True)
+    file_size = Integer(256, min=1, help="MiB of the longest file it may write.").tag(config=True)
 
     room: Room | None = None
 
@@ -93,7 +93,8 @@ class SandboxProvisioner(LocalProvisioner):
             return await super().launch_kernel(cmd, **kwargs)
         if cmd[0] != sys.executable or LAUNCHER not in cmd:
             raise ValueError(f"only Python's own kernel can be forked, not {' '.join(cmd[:3])}")
-        arguments = cmd[cmd.index(LAUNCHER) + 1 :]
+        # its warnings would stand in the grader's progress bar
+        arguments = ["--IPKernelApp.log_level=ERROR", *cmd[cmd.index(LAUNCHER) + 1 :]]
         folder = str(Path(kwargs.get("cwd") or ".").resolve())
         request = {"arguments": arguments, "folder": folder, "env": kwargs["env"]}
         if self.room:

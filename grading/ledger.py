@@ -20,7 +20,6 @@ from nbgrader.api import (
 from nbgrader.converters import Autograde
 
 from grading.course import Course, write_atomically
-from grading.environment import is_hidden
 from grading.gradebook import transactions
 from grading.intake import Submission
 from grading.results import Result
@@ -61,9 +60,13 @@ class Ledger:
             return "", Result(self.assignment, student, "refused", reason)
         try:
             known = json.loads((self.folder / f"{student}.json").read_text(encoding="utf-8"))
-            return known["key"], Result(**known["result"])
+            return str(known["key"]), Result(**known["result"])
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             return "", None
+
+    def is_damaged(self, student: str) -> bool:
+        """Whether a result is there that cannot be read."""
+        return self.read(student)[1] is None and (self.folder / f"{student}.json").exists()
 
     def write(self, student: str, key: str, found: Result) -> None:
         """Write a result down, with the key of what it was made from."""
@@ -235,12 +238,3 @@ def changes(before: Result, after: Result) -> list[str]:
 
 def _number(points: float | None) -> str:
     return "no" if points is None else f"{points:g}"
-
-
-def package_files(folder: Path) -> dict[str, bytes]:
-    """All files below a folder but notebooks, by path."""
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.suffix != ".ipynb" and not is_hidden(path.relative_to(folder))
-    }

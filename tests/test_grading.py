@@ -115,6 +115,7 @@ def test_ctrl_c_loses_nothing(tmp_path):
     last = "stopped; toy: 1 of 2 are graded; start it again and it goes on where it was\n"
     assert stderr.decode().endswith(last)
     assert b"Traceback" not in stderr
+    assert b"WARNING" not in stderr, "a kernel writes into the progress bar"
     wait_for(lambda: not Path(f"/proc/{mark.read_text()}").exists())
     before = (tmp_path / "autograded/ada/toy/toy.ipynb").stat().st_mtime_ns
     assert not (tmp_path / "autograded/bob/toy/toy.ipynb").exists()

@@ -3,14 +3,17 @@
 import json
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
+from grading import commands
 from grading.__main__ import main
 from grading.course import Course
 from grading.grade import grade
 from grading.release import release
+from grading.results import Result
 from tests.toy_course import Submission, hand_in, make_course
 
 pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")
@@ -77,6 +80,17 @@ def test_feedback_says_who_gets_no_page_and_why(graded, run, tmp_path, monkeypat
     assert "not graded: submitted/dan cannot be read" in run(root, "grade")[1]
 
 
+def test_who_is_not_in_the_gradebook_does_not_keep_others_from_their_pages(graded, run, tmp_path):
+    root = shutil.copytree(graded, tmp_path / "course")
+    shutil.copytree(root / "autograded/ada", root / "autograded/bob")
+    status, out, _ = run(root, "feedback")
+    assert status == 1
+    assert out.splitlines()[0].startswith("toy: 1 pages written, 0 up to date")
+    told = "  bob: is not in the gradebook: run `python -m grading grade toy`"
+    assert told in out.splitlines()
+    assert (root / "feedback/ada/toy/toy.html").is_file()
+
+
 @pytest.mark.parametrize("command", ["feedback", "report"])
 @pytest.mark.parametrize(
     ("named", "status", "told"),
@@ -95,6 +109,60 @@ def test_where_nothing_is_submitted_it_says_what_to_do(empty, run):
     assert status == 0
     assert "nothing is submitted for toy; take what came back with" in out
     assert "`python -m grading collect PATH`, or put it at submitted/<student>/" in out
+
+
+def test_a_link_among_the_submissions_is_one_line(graded, run, tmp_path):
+    root = shutil.copytree(graded, tmp_path / "course")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for name in ("one", "two"):
+        (elsewhere / name).touch()
+    (root / "submitted/link").symlink_to(elsewhere)
+    said = run(root, "grade", "--student", "ada")[1].splitlines()
+    lines = [line for line in said if line.startswith("not graded: submitted/link")]
+    assert lines == ["not graded: submitted/link; it is a link: put there what it leads to"]
+
+
+@pytest.mark.parametrize("content", [b'{"key": "', b"[]", b'{"key": 3}', b"\xff\xfe"])
+def test_a_stored_result_that_cannot_be_read_is_named(graded, run, tmp_path, content):
+    root = shutil.copytree(graded, tmp_path / "course")
+    (root / "_build/grading/results/toy/ada.json").write_bytes(content)
+    out = run(root, "report")[1]
+    assert "not graded yet, and in none of the files: 2" in out  # and bob
+    cure = "run `python -m grading grade toy`"
+    assert f"not graded, since the stored result cannot be read: ada; {cure}\n" in out
+    (root / "submitted/e*e").rename(root / "submitted/.gone")
+    out = run(root, "report")[1]
+    assert out.startswith("toy: nothing is graded; ")
+    assert "cannot be read: ada; " in out
+
+
+@pytest.mark.parametrize("command", ["report", "feedback"])
+def test_what_was_handed_in_since_it_was_graded_is_named(graded, run, tmp_path, command):
+    root = shutil.copytree(graded, tmp_path / "course")
+    assert "handed in anew" not in run(root, command)[1]
+    path = root / "submitted/ada/toy/toy.ipynb"
+    path.write_bytes(path.read_bytes() + b"\n")
+    cure = "run `python -m grading grade toy`"
+    assert f"  handed in anew, not graded yet: ada; {cure}\n" in run(root, command)[1]
+
+
+def test_a_grading_that_went_wrong_is_an_error(graded, run, monkeypatch):
+    found = [Result("toy", "ada"), Result("toy", "bob", "failed", "no disk")]
+    monkeypatch.setattr(commands.grade, "grade", lambda *_, **__: found)
+    assert run(graded, "grade")[0] == 1
+    found.pop()
+    assert run(graded, "grade")[0] == 0
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]], ids=["text", "JSON"])
+def test_a_reader_that_has_seen_enough_is_no_traceback(empty, capfd, monkeypatch, form):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as pipe:  # to close it writes what is left, as Python's end does
+        monkeypatch.setattr(sys, "stdout", pipe)
+        assert main(["--course", str(empty), *form, "report"]) == 1
+    assert capfd.readouterr().err == "error: Broken pipe\n"
 
 
 def test_all_say_the_same_words_of_an_ending(graded, run):

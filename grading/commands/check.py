@@ -12,12 +12,13 @@ from traitlets.config import Config
 
 from grading.commands import Answer
 from grading.course import CONFIG_FILE, Course, CourseError
+from grading.environment import package_files
 from grading.intake import MEGABYTE, Intake, Submission, read_file
-from grading.ledger import package_files
 from grading.matching import Sources, Unknown, read_content
 from grading.notebooks import Refused, decode, read_submission
 from grading.results import plain_line
 from grading.room import obstacle
+from grading.settings import check_settings
 from grading.task import Outcome, Package, run_submission
 from grading.warm_process import name_kernelspec
 
@@ -49,6 +50,7 @@ def run(_, options: argparse.Namespace) -> Iterator[Answer]:
     root = Path(options.course)
     course = Course(root) if (root / CONFIG_FILE).is_file() else None
     settings = course.settings if course else Config(ExecuteSubmission={"kernel_name": "sandbox"})
+    check_settings(settings)
     intake = Intake(config=settings)
     content = _read(path, intake)
     released = _released(course, path, content) if course else None

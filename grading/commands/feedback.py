@@ -9,6 +9,8 @@ from grading.commands import Answer, nothing_graded
 from grading.commands.grade import who_handed_in
 from grading.course import Course
 from grading.feedback import write_feedback
+from grading.ledger import scores
+from grading.out_of_date import out_of_date, told
 from grading.results import plain_line
 from grading.student_ids import bad_id
 
@@ -37,7 +39,7 @@ def run(course: Course, options: argparse.Namespace) -> Iterator[Answer]:
     """
     assignments = course.choose(options.assignment)
     submitted = who_handed_in(course, assignments, options.student)
-    told = False
+    found = False
     for assignment in assignments:
         students = submitted.get(assignment, [])
         graded = [s for s in students if not bad_id(s) and _is_graded(course, assignment, s)]
@@ -45,13 +47,18 @@ def run(course: Course, options: argparse.Namespace) -> Iterator[Answer]:
             closed = [] if options.student else course.closed_folders()
             others = sorted({*students, *closed}.difference(graded))
             none = _without_page(assignment, others, closed)
-            yield _write(course, assignment, graded, none, progress=not options.json)
+            lost = _not_entered(course, assignment, graded)
+            graded = [student for student in graded if student not in lost]
+            answer = _write(course, assignment, graded, none | lost, progress=not options.json)
+            old = out_of_date(course, assignment, graded)
+            text = "\n".join([answer.text, *told(assignment, old)])
+            yield Answer(text, answer.data | {"out of date": old}, passed=not lost)
         elif students or options.assignment:
             yield nothing_graded(assignment, bool(options.assignment), students=[], written=0)
         else:
             continue
-        told = True
-    if not told:
+        found = True
+    if not found:
         yield nothing_graded()
 
 
@@ -66,12 +73,21 @@ def _without_page(assignment: str, students: list[str], closed: list[str]) -> di
     return {s: bad_id(s) or (unread if s in closed else ungraded) for s in students}
 
 
+def _not_entered(course: Course, assignment: str, students: list[str]) -> dict[str, str]:
+    """Those of these students whom the gradebook does not know, and what to do."""
+    with course.gradebook() as gradebook:
+        entered = scores(gradebook, assignment)
+    cure = f"is not in the gradebook: run `python -m grading grade {assignment}`"
+    return {student: cure for student in students if student not in entered}
+
+
 def _write(
     course: Course, assignment: str, students: list[str], none: dict[str, str], progress: bool
 ) -> Answer:
     """Write the pages of one assignment."""
     made = 0
-    for student in tqdm(students, desc="feedback", disable=not progress, leave=False):
+    hidden = not (progress and students)
+    for student in tqdm(students, desc="feedback", disable=hidden, leave=False):
         made += write_feedback(course, assignment, student)
     lines = [
         f"{assignment}: {made} pages written, {len(students) - made} up to date, "

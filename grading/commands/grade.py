@@ -29,7 +29,8 @@ Every submission ends with a score and one of these:
   out of memory          it needed more than it may; what was earned before counts
   crashed                its kernel died; what was earned before counts
   refused                it could not be read; the reason says why
-  failed                 grading itself went wrong; it is tried again the next time
+  failed                 grading itself went wrong; it is tried again the next time (the exit
+                         status is 1)
 
 Stop it whenever you like: started again, it goes on where it was. Points given by hand stay.
 
@@ -75,11 +76,10 @@ def run(course: Course, options: argparse.Namespace) -> Iterator[Answer]:
     assignments = course.choose(options.assignment)
     submitted = who_handed_in(course, assignments, options.student)
     for path in course.misplaced():
-        yield Answer(
-            f"not graded: {plain_line(path)}; "
-            "move it to submitted/<student>/<assignment>/<assignment>.ipynb",
-            {"not graded": path},
-        )
+        cure = "move it to submitted/<student>/<assignment>/<assignment>.ipynb"
+        if (course.root / path).is_symlink():
+            cure = "it is a link: put there what it leads to"
+        yield Answer(f"not graded: {plain_line(path)}; {cure}", {"not graded": path})
     for student in course.closed_folders():
         path = f"{course.directory.submitted_directory}/{student}"
         said = f"not graded: {plain_line(path)} cannot be read; give yourself the right to"
@@ -103,7 +103,8 @@ def run(course: Course, options: argparse.Namespace) -> Iterator[Answer]:
         text = f"\n{assignment}\n{table(results)}"
         if options.diff:
             text += f"\n\n{moved_table(moved)}"
-        yield Answer(text, _data(assignment, results, moved if options.diff else None))
+        data = _data(assignment, results, moved if options.diff else None)
+        yield Answer(text, data, passed=all(result.status != "failed" for result in results))
 
 
 def who_handed_in(

@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from nbgrader.api import MissingEntry
@@ -20,6 +20,7 @@ from grading.csv_files import (
     plain_csv,
 )
 from grading.item_analysis import SMALL_CLASS, Statistics, analyse
+from grading.out_of_date import out_of_date, told
 from grading.report_page import page, points
 from grading.results import Result
 from grading.submitted import Submitted
@@ -81,17 +82,21 @@ def run(course: Course, options: argparse.Namespace) -> Iterator[Answer]:
             f"--canvas-column {options.canvas_column!r} is the title of one assignment; "
             f"name that one (this is about {len(assignments)})"
         )
-    told = False
+    found = False
     for assignment in assignments:
         results = grade.stored_results(course, assignment)
+        students = course.students(assignment)
         if results:
-            yield _report(course, assignment, results, folder, options)
-        elif options.assignment or course.students(assignment):
-            yield nothing_graded(assignment, bool(options.assignment), files={}, statistics=None)
+            answer = _report(course, assignment, results, folder, options)
+        elif options.assignment or students:
+            answer = nothing_graded(assignment, bool(options.assignment), files={}, statistics=None)
         else:
             continue
-        told = True
-    if not told:
+        old = out_of_date(course, assignment, students)
+        text = "\n".join([answer.text, *told(assignment, old)])
+        yield replace(answer, text=text, data=answer.data | {"out of date": old})
+        found = True
+    if not found:
         yield nothing_graded()
 
 

@@ -1,0 +1,50 @@
+"""The settings in ``nbgrader_config.py`` that are ours, checked before anything is graded.
+
+A worker that meets a wrong one could only say so of each submission. traitlets warns of an unknown
+one where nobody reads it, and the limit that was meant does not hold.
+"""
+
+from difflib import get_close_matches
+
+from traitlets import TraitError
+from traitlets.config import Config, Configurable
+
+from grading.course import CONFIG_FILE, CourseError
+from grading.execute import ExecuteSubmission
+from grading.feedback import FeedbackExporter, HideTests
+from grading.intake import Intake, SubmissionExporter
+from grading.kernels import SandboxProvisioner
+from grading.release import RefuseLeftovers
+from grading.transplant import Transplant
+
+OURS = (
+    *(ExecuteSubmission, SandboxProvisioner, Intake, SubmissionExporter, Transplant),
+    *(RefuseLeftovers, FeedbackExporter, HideTests),
+)
+
+
+def check_settings(settings: Config) -> None:
+    """See that the settings of our own classes exist and have values that they take.
+
+    Raises:
+        CourseError: if one does not.
+    """
+    for kind in OURS:
+        for name, value in settings.get(kind.__name__, {}).items():
+            if not isinstance(value, Config):  # a section of another class inside this one
+                _check(kind, name, value)
+
+
+def _check(kind: type[Configurable], name: str, value: object) -> None:
+    place = f"{CONFIG_FILE}: c.{kind.__name__}.{name} = {value!r}"
+    known = kind.class_traits(config=True)
+    if name not in known:
+        near = get_close_matches(name, known)
+        cure = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)}"
+        raise CourseError(f"{place}: there is no such setting; {cure}")
+    if isinstance(value, int) and value < 0:  # nbclient takes it for no limit at all
+        raise CourseError(f"{place}: a number may not be below 0; write another one")
+    try:
+        kind(config=Config({kind.__name__: {name: value}}))
+    except TraitError as error:
+        raise CourseError(f"{place}: {str(error).rstrip('.')}; write another value") from error
