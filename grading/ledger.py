@@ -33,6 +33,8 @@ SAVE = [
     "nbgrader.preprocessors.CheckCellMetadata",
 ]
 
+WITHOUT_SCORE = ("refused", "failed")
+
 
 class Ledger:
     """The results of one assignment, each with the key of what it was made from.
@@ -146,7 +148,10 @@ class Ledger:
         )
 
     def results(self, students: list[str]) -> list[Result]:
-        """The results of students who have one, with the scores that the gradebook holds now."""
+        """The results of students who have one, with the scores that the gradebook holds now.
+
+        Whom the gradebook does not know has none, unless it was refused or failed.
+        """
         with self.course.gradebook() as gradebook:
             try:
                 highest = gradebook.find_assignment(self.assignment).max_score
@@ -157,8 +162,8 @@ class Ledger:
         found = []
         for student in students:
             result = self.read(student)[1]
-            if result is None:
-                continue
+            if result is None or (student not in known and result.status not in WITHOUT_SCORE):
+                continue  # what the gradebook has lost is no score of 0
             result.max_score = highest
             result.waiting = waiting.get(student, [])
             if student in known:

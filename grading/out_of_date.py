@@ -5,13 +5,14 @@ from collections.abc import Iterable
 from grading.course import Course
 from grading.environment import package_files
 from grading.intake import Intake
-from grading.ledger import Ledger
+from grading.ledger import Ledger, scores
 from grading.results import plain_line
 from grading.settings import check_settings
 from grading.task import fingerprint
 
 CHANGED = "handed in anew, not graded yet"
 DAMAGED = "not graded, since the stored result cannot be read"
+LOST = "not in the gradebook"
 
 
 def out_of_date(course: Course, assignment: str, students: Iterable[str]) -> dict[str, list[str]]:
@@ -24,11 +25,15 @@ def out_of_date(course: Course, assignment: str, students: Iterable[str]) -> dic
     ledger, intake = Ledger(course, assignment), Intake(config=course.settings)
     names = course.notebooks(assignment)
     given = package_files(course.folder("source", assignment))
+    with course.gradebook() as gradebook:
+        entered = scores(gradebook, assignment)
     found: dict[str, list[str]] = {}
     for student in students:
         key = ledger.read(student)[0]
         if ledger.is_damaged(student):
             found.setdefault(DAMAGED, []).append(student)
+        elif key and student not in entered:
+            found.setdefault(LOST, []).append(student)
         elif key:  # it ends with the fingerprint of what was graded
             now = intake.take(course.folder("submitted", assignment, student), names, given)
             if not key.endswith(f" {fingerprint(now)}"):

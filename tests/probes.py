@@ -43,6 +43,7 @@ def run(*cells, folder=None, isolate=True, limits=None, **settings):
     nb = new_notebook(cells=[new_code_cell(cell) for cell in cells])
     config = Config(SandboxProvisioner={"isolate": isolate, **(limits or {})})
     config.AsyncKernelManager.client_class = "grading.client.PromptClient"  # as in the course
+    config.KernelManager.transport_encryption = "auto"
     step = ExecuteSubmission(
         kernel_name="sandbox", shutdown_kernel="immediate", config=config, **settings
     )

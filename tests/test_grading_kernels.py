@@ -75,6 +75,12 @@ def test_environment_and_folder_are_those_of_the_grader(tmp_path, monkeypatch):
     assert str(Path(__file__).parent) not in texts[1]
 
 
+def test_without_a_room_nobody_else_reads_what_a_kernel_says():
+    app = "from ipykernel.kernelapp import IPKernelApp as App; app = App.instance()"
+    texts, _ = run(f"{app}; print(app.transport, bool(app.curve_secretkey))", isolate=False)
+    assert texts == ["tcp True\n"]
+
+
 def test_a_cell_that_does_not_end_is_interrupted():
     texts, ending = run("while True: pass", "print('next')", timeout=2)
     assert "still running after 2 s" in texts[0]

@@ -123,6 +123,15 @@ def test_a_link_among_the_submissions_is_one_line(graded, run, tmp_path):
     assert lines == ["not graded: submitted/link; it is a link: put there what it leads to"]
 
 
+def test_who_is_not_in_the_gradebook_gets_no_score_of_0(graded, run, tmp_path):
+    root = shutil.copytree(graded, tmp_path / "course")
+    results = root / "_build/grading/results/toy"
+    shutil.copy(results / "ada.json", results / "bob.json")
+    out = run(root, "report")[1]
+    assert "  not in the gradebook: bob; run `python -m grading grade toy`\n" in out
+    assert "\nbob," not in (root / "reports/toy.csv").read_text(encoding="utf-8-sig")
+
+
 @pytest.mark.parametrize("content", [b'{"key": "', b"[]", b'{"key": 3}', b"\xff\xfe"])
 def test_a_stored_result_that_cannot_be_read_is_named(graded, run, tmp_path, content):
     root = shutil.copytree(graded, tmp_path / "course")
