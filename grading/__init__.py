@@ -25,7 +25,7 @@ class of real submissions needs, as plug-ins that `nbgrader_config.py` names:
 | `answers`, `hand_in`, `sample` | submissions in text form: sample class, proof of the graders |
 | `audit`, `leaks` | the proof: each answer gets its points and words, and no secret shows |
 | `course`, `gradebook`, `doctor` | the course folder, the gradebook, and this machine |
-| `settings`, `config_file` | what is wrong in `nbgrader_config.py`, said before anything is graded |
+| `settings`, `config_file` | what is wrong in `nbgrader_config.py`, before anything is graded |
 | `environment`, `out_of_date` | what a grade depends on, and which ones no longer hold |
 | `cures` | what to do where nothing can be written |
 
