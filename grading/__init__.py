@@ -13,7 +13,7 @@ class of real submissions needs, as plug-ins that `nbgrader_config.py` names:
 | `transplant` | rebuilds what is graded from the instructor's copy and the student's answers |
 | `room`, `groups`, `confine`, `seccomp` | isolation: a room, and a process that walks in |
 | `kernels`, `warm`, `warm_process`, `client` | kernels that are ready at once, in a room |
-| `guard`, `snapshot`, `parts` | what a test relies on is put back before it runs |
+| `guard`, `snapshot`, `inside`, `parts` | what a test relies on is put back before it runs |
 | `certain`, `unit`, `versions` | its parts: Python's own names, a test as a whole, what changed |
 | `execute`, `outputs`, `verdict` | warnings cost nothing, no run no points, all has a limit |
 | `task`, `workers` | the work on one submission, and the processes or machines that do it |

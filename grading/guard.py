@@ -29,8 +29,9 @@ from torch._C import (
 )
 
 from grading.certain import CertainBuiltins, bound_names
+from grading.inside import Inside
 from grading.parts import Parts
-from grading.snapshot import Snapshot, inside_of, put_inside
+from grading.snapshot import Snapshot
 from grading.unit import Unit
 
 MISSING = object()
@@ -73,7 +74,7 @@ class Guard:
         self._signals = {n: handler for n, handler in handlers.items() if handler is not None}
         self._signals[signal.SIGINT] = signal.default_int_handler
         self._names: dict[str, object] = {}
-        self._inside: dict[types.FunctionType, tuple] = {}
+        self._inside: dict[types.FunctionType, Inside] = {}
         self._given: set[str] = set()
         self._certain: dict[str, object] = {}
 
@@ -106,9 +107,9 @@ class Guard:
         shell.user_ns["__builtins__"] = builtins
         shell.user_ns.update(self._names)
         shell.user_ns.update(self._certain)
-        for function, inside in self._inside.items():
-            if inside_of(function) != inside:
-                put_inside(function, inside)
+        for inside in self._inside.values():
+            if inside.is_changed():
+                inside.put_back()
         shell.ast_transformers.append(CertainBuiltins(shell.user_ns, self._certain, self._given))
 
     def restore_kernel(self) -> None:
@@ -135,7 +136,7 @@ class Guard:
             if code or constant:
                 self._names[name] = value
             if type(value) is types.FunctionType and value.__globals__ is self._shell.user_ns:
-                self._inside[value] = inside_of(value)
+                self._inside[value] = Inside(value)
 
     def changed(self, code: str) -> str:
         """What a test relies on and is another one after it than before; empty if nothing is.
@@ -155,7 +156,7 @@ class Guard:
             if name not in bound and self._shell.user_ns.get(name) is not value:
                 return name
         for function, inside in self._inside.items():
-            if inside_of(function) != inside:
+            if inside.is_changed():
                 return function.__name__
         return ""
 

@@ -8,13 +8,15 @@ import builtins
 import importlib
 import sys
 import types
-from collections.abc import Iterable, Iterator
-from operator import attrgetter, is_
+from collections.abc import Iterable
+from itertools import chain
+from operator import is_
 from typing import NamedTuple
 
 import torch
 
-from grading.versions import INSIDE, Insides, Versions, table_of
+from grading.inside import INSIDES, functions_of, is_same
+from grading.versions import Insides, Versions, table_of
 
 # modules, and those below them
 WATCHED = (
@@ -29,7 +31,7 @@ WATCHED = (
     *("IPython.core.interactiveshell", "IPython.core.displayhook", "IPython.core.compilerop"),
     *("IPython.core.inputtransformer2", "IPython.core.events", "IPython.core.async_helpers"),
     *("ipykernel.ipkernel", "ipykernel.kernelbase", "ipykernel.zmqshell", "ipykernel.displayhook"),
-    *("grading.certain", "grading.guard", "grading.parts"),
+    *("grading.certain", "grading.guard", "grading.inside", "grading.parts"),
     *("grading.snapshot", "grading.unit", "grading.versions"),
 )
 # modules alone
@@ -43,7 +45,6 @@ NO_JUDGES = ("torch.optim", "torch.utils")
 GENERATED = ("pybind11_type", "tensortype")
 METHODS = (classmethod, staticmethod, property)
 SET_CLASS = vars(object)["__class__"].__set__  # which no class can hide
-INSIDES = attrgetter(*INSIDE)
 
 
 class Held(NamedTuple):
@@ -102,11 +103,12 @@ class Snapshot:
         self._imports = Versions([self._table])
         self._versions = Versions(table_of(held.owner) for held in self._held)
         values = [value for held in self._held for value in held.values]
-        self._functions = list({found for value in values for found in _functions(value)})
+        self._functions = list({found for value in values for found in functions_of(value)})
         self._inside = list(map(INSIDES, self._functions))
         self._insides = Insides(self._functions)
         named = [function.__kwdefaults__ for function in self._functions]
         self._defaults = [(found, dict(found)) for found in named if found]
+        self._named = Versions(found for found, _ in self._defaults)
 
     def restore(self) -> None:
         """Put everything back."""
@@ -121,14 +123,15 @@ class Snapshot:
             self._imports.settle()
         if self._insides.moved:
             for function, inside in zip(self._functions, self._inside, strict=True):
-                if INSIDES(function) != inside:
+                if not all(map(is_, INSIDES(function), inside)):
                     function.__code__, function.__defaults__, function.__kwdefaults__ = inside
             self._insides.moved = False
         self._insides.traced = False
-        for defaults, known in self._defaults:  # they can be changed in place
-            if defaults != known:
-                defaults.clear()
-                defaults.update(known)
+        for place in self._named.moved():
+            defaults, known = self._defaults[place]
+            defaults.clear()
+            defaults.update(known)
+        self._named.settle()
         for place in self._versions.moved():
             _put_back(self._held[place])
         self._versions.settle()
@@ -154,10 +157,16 @@ class Snapshot:
                     for name, value in held.code.items()
                     if now.get(name) is not value
                 )
-        inside = list(map(INSIDES, self._functions)) if self._insides.moved else self._inside
-        if inside != self._inside or any(now != known for now, known in self._defaults):
-            return "the inside of a function"
-        return ""
+        return "the inside of a function" if self._is_inside_changed() else ""
+
+    def _is_inside_changed(self) -> bool:
+        """Whether a function has other code or defaults; a default may say that it equals any."""
+        if self._insides.moved:
+            now, known = map(INSIDES, self._functions), self._inside
+            if not all(map(is_, chain.from_iterable(now), chain.from_iterable(known))):
+                return True
+        moved = (self._defaults[place] for place in self._named.moved())
+        return any(not is_same(defaults, known) for defaults, known in moved)
 
 
 def _put_back(held: Held) -> None:
@@ -173,18 +182,6 @@ def _put_back(held: Held) -> None:
                 _delete(held.owner, name)
 
 
-def inside_of(function: types.FunctionType) -> tuple:
-    """The code and the defaults of a function; the dictionary of defaults can change in place."""
-    code, defaults, named = INSIDES(function)
-    return code, defaults, named and dict(named)
-
-
-def put_inside(function: types.FunctionType, inside: tuple) -> None:
-    """Give a function back its code and its defaults."""
-    function.__code__, function.__defaults__, named = inside
-    function.__kwdefaults__ = named and dict(named)
-
-
 def _is_judge(name: str) -> bool:
     return _is_below(name, JUDGES) and not _is_below(name, NO_JUDGES)
 
@@ -196,20 +193,6 @@ def _code(owner: object) -> dict[str, object]:
         for name, value in vars(owner).items()
         if callable(value) or isinstance(value, (*METHODS, float, torch.dtype))
     }
-
-
-def _functions(value: object) -> Iterator[types.FunctionType]:
-    """The functions in Python behind a function, a method, or a wrapper."""
-    if isinstance(value, property):
-        found = [value.fget, value.fset, value.fdel]
-    elif isinstance(value, METHODS):
-        found = [value.__func__]
-    else:
-        found = [value, getattr(value, "_implementation", None)]  # NumPy's functions have that
-    for function in found:
-        while type(function) is types.FunctionType:
-            yield function
-            function = vars(function).get("__wrapped__")
 
 
 def _hides(owner: object, name: str) -> bool:

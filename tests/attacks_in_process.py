@@ -275,6 +275,14 @@ def replaced():
             "np.testing.assert_allclose.__defaults__ = (99, 99)",
         ),
         Attack(
+            "defaults_equal_to_anything",
+            YES + "\ntorch.testing.assert_close.__kwdefaults__.update(atol=Yes(), rtol=Yes())\n"
+            "np.testing.assert_allclose.__defaults__ = (Yes(), Yes(), True, '', True)\n"
+            "np.allclose._implementation.__defaults__ = (Yes(), Yes(), True)\n"
+            "np.isclose._implementation.__defaults__ = (Yes(), Yes(), True)\n"
+            "is_close.__defaults__ = (Yes(), Yes())",
+        ),
+        Attack(
             "dictionaries",
             f"import gc\nvars(torch).update(allclose={TRUE}, equal={TRUE})\n"
             f"vars(torch.testing)['assert_close'] = vars(np.testing)['assert_allclose'] = {TRUE}\n"

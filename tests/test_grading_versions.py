@@ -5,9 +5,11 @@ import types
 from unittest import mock
 
 import pytest
+import torch
 
 from grading import versions
-from grading.snapshot import Snapshot, inside_of
+from grading.inside import Inside
+from grading.snapshot import Snapshot
 from grading.versions import Versions
 
 CHANGES = {
@@ -88,15 +90,43 @@ def test_what_is_put_back_is_the_same_with_and_without_numbers(monkeypatch, numb
         pytest.param(lambda f: f.__setattr__("__defaults__", (9,)), id="by its method"),
         pytest.param(lambda f: object.__setattr__(f, "__defaults__", (9,)), id="by object's"),
         pytest.param(lambda f: delattr(f, "__defaults__"), id="deleted"),
+        pytest.param(lambda f: setattr(f, "__defaults__", (mock.ANY,)), id="equal to anything"),
     ],
 )
 def test_the_inside_of_a_function_is_seen_and_put_back(change):
     function = statistics.median_grouped  # has a default
-    snapshot, inside = Snapshot(), inside_of(function)
+    snapshot, inside = Snapshot(), Inside(function)
     function.__doc__ = "nothing that runs"
     assert snapshot.changed() == ""
     change(function)
     assert snapshot.changed() == "the inside of a function"
+    assert inside.is_changed()
     snapshot.restore()
     assert snapshot.changed() == ""
-    assert inside_of(function) == inside
+    assert not inside.is_changed()
+
+
+@pytest.mark.parametrize("default", [mock.ANY, 3], ids=["equal to anything", "another"])
+def test_a_default_that_is_changed_in_place_is_seen_and_put_back(default):
+    snapshot, function = Snapshot(), torch.testing.assert_close
+    known = dict(function.__kwdefaults__)
+    inside = Inside(function)
+    function.__kwdefaults__["atol"] = default
+    assert snapshot.changed() == "the inside of a function"
+    assert inside.is_changed()
+    snapshot.restore()
+    assert snapshot.changed() == ""
+    assert function.__kwdefaults__ == known
+    assert function.__kwdefaults__["atol"] is known["atol"]
+
+
+def test_an_own_function_is_given_back_what_it_held():
+    def function(a, b=1, *, c=2):
+        return a, b, c
+
+    inside = Inside(function)
+    function.__defaults__, function.__kwdefaults__["c"] = (mock.ANY,), mock.ANY
+    assert inside.is_changed()
+    inside.put_back()
+    assert not inside.is_changed()
+    assert function(0) == (0, 1, 2)
