@@ -1,11 +1,12 @@
 """What a grader leaves behind that was killed: found and removed when the next one starts.
 
-A grader and the processes that it starts keep all temporary files in one folder, with a lock that
-ends with the grader, in whatever way it ends. So a folder without a holder of its lock is left
-over. Control groups carry the number of the process that made them.
+A grader and the processes that it starts keep all temporary files in one folder, and hold a lock on
+it that ends with the grader, in whatever way it ends. So a folder that nobody holds is left over.
+Control groups carry the number of the process that made them.
 """
 
 import contextlib
+import fcntl
 import functools
 import os
 import re
@@ -16,13 +17,10 @@ from collections.abc import Iterator
 from multiprocessing.util import Finalize
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from grading.groups import parent_groups
 
 PREFIX = "grading-"
 GROUP = re.compile(r"grading-(\d+)-\w+")
-LOCK = "lock"
 SECONDS = 2.0  # to wait for the last processes of a control group to be gone
 
 
@@ -49,11 +47,12 @@ def together() -> Iterator[None]:
 @functools.cache
 def own_folder() -> Path:
     """The folder of this process, removed when it ends."""
-    folder = Path(tempfile.mkdtemp(prefix=PREFIX))
-    lock = FileLock(folder / LOCK)
-    lock.acquire()
+    held = None
+    while held is None:  # a grader that looks for what is left over may be first to hold it
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+        held = _hold(folder)
     # after what multiprocessing keeps there, which goes at -100
-    Finalize(None, _remove, (folder, lock), exitpriority=-200)
+    Finalize(None, _remove, (folder, held), exitpriority=-200)
     return folder
 
 
@@ -61,9 +60,8 @@ def sweep() -> None:
     """Remove what graders of this user left behind that have ended; those at work keep theirs."""
     own = own_folder()
     for folder in own.parent.glob(f"{PREFIX}*"):
-        if folder != own and _is_mine(folder) and (folder / LOCK).is_file():
-            with contextlib.suppress(Timeout), FileLock(folder / LOCK, timeout=0):
-                shutil.rmtree(folder, ignore_errors=True)
+        if folder != own and _is_mine(folder) and (held := _hold(folder)) is not None:
+            _remove(folder, held)
     end = time.monotonic() + SECONDS
     while (left := _left_groups()) and time.monotonic() < end:
         for group in left:
@@ -72,9 +70,23 @@ def sweep() -> None:
         time.sleep(0.005)
 
 
-def _remove(folder: Path, lock: FileLock) -> None:
+def _hold(folder: Path) -> int | None:
+    """Take the lock on a folder, as long as this process lives; None if it is gone or another's."""
+    with contextlib.suppress(OSError):
+        held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            folder.stat()  # it may have been removed just before
+        except OSError:
+            os.close(held)
+        else:
+            return held
+    return None
+
+
+def _remove(folder: Path, held: int) -> None:
     shutil.rmtree(folder, ignore_errors=True)
-    lock.release()
+    os.close(held)
 
 
 def _is_mine(folder: Path) -> bool:

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -22,19 +23,19 @@ def temporary(tmp_path, monkeypatch):
     leftovers.own_folder.cache_clear()
 
 
-def folder(place, name, lock=True):
+def folder(place, name):
     made = place / name
     (made / "room-1").mkdir(parents=True)
     (made / "room-1" / "k").symlink_to("/proc/1/root")
-    if lock:
-        (made / leftovers.LOCK).touch()
     return made
 
 
 def test_what_is_left_is_removed(temporary):
     left = folder(temporary, "grading-left")
+    (temporary / "grading-begun").mkdir()  # its grader was killed before it wrote anything
     leftovers.sweep()
     assert not left.exists()
+    assert list(temporary.iterdir()) == [leftovers.own_folder()]
 
 
 @pytest.mark.parametrize("name", ["other", "room-1", "submission-1"])
@@ -44,23 +45,33 @@ def test_what_is_not_a_graders_stays(temporary, name):
     assert other.exists()
 
 
-def test_what_has_no_lock_yet_stays(temporary):
-    begun = folder(temporary, "grading-begun", lock=False)
-    leftovers.sweep()
-    assert begun.exists()
+def test_who_loses_a_folder_to_another_grader_takes_the_next(temporary, monkeypatch):
+    hold, lost = leftovers._hold, []
+
+    def swept_just_before(made):
+        if not lost:
+            lost.append(made)
+            made.rmdir()
+        return hold(made)
+
+    monkeypatch.setattr(leftovers, "_hold", swept_just_before)
+    own = leftovers.own_folder()
+    assert own.is_dir()
+    assert [own] != lost
 
 
 def test_what_a_living_grader_has_stays_until_it_is_killed(temporary):
-    living = folder(temporary, "grading-living")
-    code = "import sys, filelock; lock = filelock.FileLock(sys.argv[1]); lock.acquire()\n"
-    code += "print('ready', flush=True); sys.stdin.read()"
-    command = [sys.executable, "-c", code, str(living / leftovers.LOCK)]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    code = "import sys, tempfile; tempfile.tempdir = sys.argv[1]\n"
+    code += "from grading import leftovers; print(leftovers.own_folder(), flush=True)\n"
+    code += "sys.stdin.read()"
+    command = [sys.executable, "-c", code, str(temporary)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, **pipes) as process:
-        process.stdout.readline()
+        living = Path(process.stdout.readline().strip())
         leftovers.sweep()
-        assert living.exists()
+        assert living.is_dir()
         process.kill()
+    assert living.is_dir()
     leftovers.sweep()
     assert not living.exists()
 

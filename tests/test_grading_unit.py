@@ -2,6 +2,7 @@
 
 import ast
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
@@ -21,7 +22,8 @@ def run(shell, code):
     """Run a cell as a test, and return what came of it, and whether it ended."""
     unit = Unit(shell.user_ns)
     shell.ast_transformers[:] = [unit]
-    result = shell.run_cell(code, store_history=False)
+    with ThreadPoolExecutor(1) as pool:  # a browser's loop may run in this thread
+        result = pool.submit(shell.run_cell, code, store_history=False).result()
     unit.forget()
     return result, unit.ended
 
