@@ -12,6 +12,7 @@ from grading.feedback import write_feedback
 from grading.grade import grade
 from grading.release import release
 from grading.report import table
+from tests.bombs import STUBBORN
 from tests.toy_course import (
     RIGHT_DOUBLE,
     WRONG_DOUBLE,
@@ -22,15 +23,6 @@ from tests.toy_course import (
 )
 
 pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")
-
-
-STUBBORN = """\
-import time
-while True:
-    try:
-        time.sleep(60)
-    except BaseException:
-        pass"""
 
 
 def submissions(released):
