@@ -23,12 +23,22 @@ OURS = (
 )
 
 
+NEARLY = 0.8  # as alike as a misspelt name is; no class of nbgrader or nbconvert is above .72
+
+
 def check_settings(settings: Config) -> None:
     """See that the settings of our own classes exist and have values that they take.
 
     Raises:
-        CourseError: if one does not.
+        CourseError: if one does not, or if the name of a class is nearly one of ours.
     """
+    names = [kind.__name__ for kind in OURS]
+    for section in settings:
+        near = get_close_matches(section, names, n=1, cutoff=NEARLY)
+        if near and section not in names:
+            raise CourseError(
+                f"{CONFIG_FILE}: c.{section}: there is no such class; did you mean {near[0]}?"
+            )
     for kind in OURS:
         for name, value in settings.get(kind.__name__, {}).items():
             if not isinstance(value, Config):  # a section of another class inside this one

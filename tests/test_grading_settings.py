@@ -37,6 +37,27 @@ def test_a_wrong_setting_is_named(section, name, value, why):
 
 
 @pytest.mark.parametrize(
+    ("section", "meant"),
+    [
+        ("ExecuteSubmision", "ExecuteSubmission"),
+        ("Executesubmission", "ExecuteSubmission"),
+        ("SandboxProvisionner", "SandboxProvisioner"),
+        ("HideTest", "HideTests"),
+    ],
+)
+def test_a_misspelt_class_is_named(section, meant):
+    with pytest.raises(CourseError) as caught:
+        check_settings(Config({section: {"timeout": 9}}))
+    why = f"c.{section}: there is no such class; did you mean {meant}?"
+    assert str(caught.value) == f"nbgrader_config.py: {why}"
+
+
+@pytest.mark.parametrize("name", ["ExecutePreprocessor", "ClearHiddenTests", "NotebookExporter"])
+def test_a_class_of_a_library_is_not_taken_for_one(name):
+    check_settings(Config({name: {"enabled": True}}))
+
+
+@pytest.mark.parametrize(
     "settings",
     [
         pytest.param({"ExecuteSubmission": {"timeout": 0}}, id="the notebook's limit alone"),
