@@ -222,3 +222,8 @@ def unmet(answer: Answer, result: Result, max_points: dict[str, float]) -> list[
         missing = [word for word in words if word.lower() not in said.lower()]
         misses += [f"{name or 'the messages'}: no {word!r} in {said!r}" for word in missing]
     return [f"{answer.path.parent.name}/{answer.student}: {miss}" for miss in misses]
+
+
+def demands(answer: Answer) -> dict[str, list[str]]:
+    """The words that an answer must be told, by check; under "" those that any may tell."""
+    return answer.message if isinstance(answer.message, dict) else {"": answer.message}

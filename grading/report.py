@@ -3,7 +3,8 @@
 import shutil
 import textwrap
 
-from grading.audit import Audit, Question
+from grading.audit import Audit
+from grading.questions import Question
 from grading.results import Result, plain_line
 
 MOST_REASONS = 3

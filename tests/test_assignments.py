@@ -14,7 +14,8 @@ import nbformat
 import pytest
 
 from grading.answers import read_answers
-from grading.audit import find_questions, loses
+from grading.audit import loses
+from grading.questions import find_questions
 
 ROOT = Path(__file__).parents[1]
 ANSWERS = ROOT / "tests" / "answers"
