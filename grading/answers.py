@@ -216,8 +216,7 @@ def unmet(answer: Answer, result: Result, max_points: dict[str, float]) -> list[
                 said = result.messages.get(name, "no message")
                 misses.append(f"{name}: {got[name]:g} points, not {points:g} ({said})")
     everything = " ".join([result.reason, *result.messages.values()])
-    demands = answer.message if isinstance(answer.message, dict) else {"": answer.message}
-    for name, words in demands.items():
+    for name, words in demands(answer).items():
         said = result.messages.get(name, "") if name else everything
         missing = [word for word in words if word.lower() not in said.lower()]
         misses += [f"{name or 'the messages'}: no {word!r} in {said!r}" for word in missing]
