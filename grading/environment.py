@@ -8,24 +8,27 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from grading.room import data_set
+
 # modules of this package that neither score nor write what students get
 WITHOUT_EFFECT = {
     *("collect", "exports", "layouts", "archives", "doctor", "report", "report_page"),
     *("csv_files", "item_analysis", "audit", "answers", "leaks", "sample", "hand_in", "__main__"),
-    *("leftovers", "cures", "settings", "config_file", "out_of_date"),
+    *("leftovers", "cures", "settings", "config_file", "out_of_date", "questions", "late"),
 }
 
 
 def environment_key(files: Iterable[Path], folders: Iterable[Path]) -> str:
     """A hash of these files, of all files in these folders, and of the environment.
 
-    The environment is Python, all packages that are installed, this package and `deeplearn`.
+    The environment is Python, all packages that are installed, this package, `deeplearn` and the
+    data set that submissions are given, by the names and sizes of its files.
 
     Args:
         files: each counts with its name.
         folders: all that lies in them counts, with its path inside; what is hidden does not.
     """
-    digest = hashlib.sha256(os.environ.get("DEEPLEARN_DATA", "").encode())
+    digest = hashlib.sha256(repr(_data()).encode())
     digest.update("\0".join([platform.python_version(), *_installed()]).encode())
     code = [_package_folder(name) for name in ("grading", "deeplearn")]
     counted = [(path.name, path) for path in files]
@@ -73,6 +76,13 @@ def _installed() -> list[str]:
     folders = [Path(name) for name in sys.path]
     ours = [folder for folder in folders if folder.name in ("site-packages", "dist-packages")]
     return sorted({found.name for folder in ours for found in folder.glob("*.dist-info")})
+
+
+def _data() -> list[tuple[str, int]] | str:
+    """What tells the data set from another one, wherever it lies."""
+    wanted, folders = data_set()
+    found = [(path.name, path.stat().st_size) for place in folders for path in place.iterdir()]
+    return sorted(found) or wanted
 
 
 def _package_folder(name: str) -> Path | None:

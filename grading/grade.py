@@ -1,6 +1,5 @@
 """Grade all that was handed in; each submission ends with a score, a status and a reason."""
 
-import copy
 import functools
 import os
 from collections.abc import Callable, Iterable
@@ -13,10 +12,11 @@ from grading.batch import Batch
 from grading.course import Course, CourseError, unreachable
 from grading.environment import package_files
 from grading.gradebook import mend_gradebook
+from grading.late import renew_penalties
 from grading.ledger import Ledger, changes
 from grading.results import Result
 from grading.room import NoRoom, check_isolation
-from grading.settings import check_settings
+from grading.settings import check_settings, for_workers, settings_key
 from grading.task import Package, instructor_copy, run_submission
 from grading.transplant import check_gradebook
 
@@ -72,6 +72,7 @@ def grade(
             run = _runner(package, jobs or os.cpu_count() or 1, scheduler)
             batch = Batch(course, assignment, package, force=force)
             batch.grade(chosen, run, progress=progress)
+            renew_penalties(course, assignment)
     except DatabaseError as error:
         raise unreachable(course.directory.db_url, error) from error
     except Timeout:
@@ -87,7 +88,12 @@ def grade(
 
 
 def stored_results(course: Course, assignment: str) -> list[Result]:
-    """What is known of those who handed in, without grading anything."""
+    """What is known of those who handed in, without grading anything.
+
+    Raises:
+        CourseError: if the rule for late work fails, or the gradebook cannot be written.
+    """
+    renew_penalties(course, assignment)
     return Ledger(course, assignment).results(course.students(assignment))
 
 
@@ -107,13 +113,13 @@ def make_package(course: Course, assignment: str, sandbox: bool | None) -> Packa
         CourseError: if a setting of ours is unknown or wrong.
     """
     check_settings(course.settings)
-    settings = copy.deepcopy(course.settings)
+    settings = for_workers(course.settings)
     if sandbox is not None:
         settings.SandboxProvisioner.isolate = sandbox
     folder = course.folder("source", assignment)
     names = course.notebooks(assignment)
     return Package(
-        key=f"{course.key(folder)} isolated: {settings.SandboxProvisioner.get('isolate', True)}",
+        key=f"{course.key(folder)} {settings_key(settings)}",
         notebooks={name: (folder / f"{name}.ipynb").read_bytes() for name in names},
         files=package_files(folder),
         settings=settings,

@@ -4,8 +4,11 @@ A worker that meets a wrong one could only say so of each submission. traitlets 
 one where nobody reads it, and the limit that was meant does not hold.
 """
 
+import copy
+import hashlib
 from difflib import get_close_matches
 
+from nbgrader.preprocessors import LimitOutput
 from traitlets import TraitError
 from traitlets.config import Config, Configurable
 
@@ -17,6 +20,7 @@ from grading.kernels import SandboxProvisioner
 from grading.release import RefuseLeftovers
 from grading.transplant import Transplant
 
+RANDOM = "skip_cells_with_tag"  # one that nobody can guess, so it is another one each time
 OURS = (
     *(ExecuteSubmission, SandboxProvisioner, Intake, SubmissionExporter, Transplant),
     *(RefuseLeftovers, FeedbackExporter, HideTests),
@@ -58,3 +62,27 @@ def _check(kind: type[Configurable], name: str, value: object) -> None:
         kind(config=Config({kind.__name__: {name: value}}))
     except TraitError as error:
         raise CourseError(f"{place}: {str(error).rstrip('.')}; write another value") from error
+
+
+def for_workers(settings: Config) -> Config:
+    """The settings without classes and functions, such as a rule for late work of one's own.
+
+    What ``nbgrader_config.py`` defines no other process can be sent, and none needs it.
+    """
+    return Config(
+        {
+            section: {name: value for name, value in given.items() if not callable(value)}
+            for section, given in copy.deepcopy(settings).items()
+        }
+    )
+
+
+def settings_key(settings: Config) -> str:
+    """What scores depend on among the settings, wherever these were written."""
+    names = {name for kind in (*OURS, LimitOutput) for name in kind.section_names()}
+    found = {
+        section: sorted((name, repr(value)) for name, value in given.items() if name != RANDOM)
+        for section, given in settings.items()
+        if section in names
+    }
+    return hashlib.sha256(repr(sorted(found.items())).encode()).hexdigest()[:16]

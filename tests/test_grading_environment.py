@@ -4,6 +4,7 @@ import importlib.metadata
 import platform
 import time
 
+import platformdirs
 import pytest
 
 from grading.environment import environment_key
@@ -58,6 +59,28 @@ def test_another_python_counts(monkeypatch):
     before = environment_key([], [])
     monkeypatch.setattr(platform, "python_version", lambda: "3.99.0")
     assert environment_key([], []) != before
+
+
+def data_files(folder, content=b"four"):
+    folder.mkdir()
+    (folder / "train-images-idx3-ubyte").write_bytes(content)
+    return folder
+
+
+def test_a_data_set_that_appears_in_the_cache_counts(tmp_path, monkeypatch):
+    monkeypatch.setenv("DEEPLEARN_DATA", "")
+    monkeypatch.setattr(platformdirs, "user_cache_path", lambda _: tmp_path)
+    without = environment_key([], [])
+    data_files(tmp_path / "mnist")
+    assert environment_key([], []) != without
+
+
+def test_a_longer_data_set_counts_and_its_place_does_not(tmp_path, monkeypatch):
+    keys = []
+    for name, content in (("one", b"four"), ("two", b"four"), ("three", b"three")):
+        monkeypatch.setenv("DEEPLEARN_DATA", str(data_files(tmp_path / name, content)))
+        keys.append(environment_key([], []))
+    assert keys[0] == keys[1] != keys[2]
 
 
 def test_another_version_of_any_package_counts(tmp_path, monkeypatch):

@@ -1,12 +1,14 @@
 """What is wrong in nbgrader_config.py is said in one line, before anything is graded."""
 
+import pickle
+
 import pytest
 from traitlets.config import Config
 
 from grading.__main__ import main
 from grading.course import Course, CourseError
 from grading.grade import make_package
-from grading.settings import check_settings
+from grading.settings import check_settings, for_workers, settings_key
 from tests.toy_course import ROOT, make_course
 
 
@@ -97,3 +99,28 @@ def test_a_file_that_python_cannot_run_is_one_line(tmp_path, capsys, lines, line
     said = capsys.readouterr().err
     assert said.startswith(f"error: nbgrader_config.py, line {line}: {why}")
     assert len(said.splitlines()) == 1
+
+
+def key_with(root, *, tag="a", timeout=120, place="/here"):
+    """The key of a course whose limits stand in a file that its own one reads."""
+    (root / "limits.py").write_text(f"get_config().ExecuteSubmission.timeout = {timeout}")
+    course = Course(root)
+    course.settings.ExecuteSubmission.skip_cells_with_tag = tag
+    course.settings.CourseDirectory.root = place
+    return settings_key(course.settings)
+
+
+def test_a_limit_in_another_file_counts_and_the_place_does_not(tmp_path):
+    make_course(tmp_path, "load_subconfig('limits.py')")
+    before = key_with(tmp_path)
+    assert key_with(tmp_path, tag="b", place="/there") == before
+    assert key_with(tmp_path, timeout=121) != before
+
+
+def test_a_class_of_ones_own_stays_here(tmp_path):
+    own = "class Rule: pass\nc.AssignLatePenalties.plugin_class = Rule"
+    settings = Course(make_course(tmp_path, own)).settings
+    sent = pickle.loads(pickle.dumps(for_workers(settings)))
+    assert sent.ExecuteSubmission == settings.ExecuteSubmission
+    assert "plugin_class" in settings.AssignLatePenalties
+    assert "plugin_class" not in sent.AssignLatePenalties

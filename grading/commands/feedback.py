@@ -9,6 +9,7 @@ from grading.commands import Answer, nothing_graded
 from grading.commands.grade import who_handed_in
 from grading.course import Course
 from grading.feedback import write_feedback
+from grading.late import renew_penalties
 from grading.ledger import scores
 from grading.out_of_date import out_of_date, told
 from grading.results import plain_line
@@ -44,6 +45,7 @@ def run(course: Course, options: argparse.Namespace) -> Iterator[Answer]:
         students = submitted.get(assignment, [])
         graded = [s for s in students if not bad_id(s) and _is_graded(course, assignment, s)]
         if graded:
+            renew_penalties(course, assignment)
             closed = [] if options.student else course.closed_folders()
             others = sorted({*students, *closed}.difference(graded))
             none = _without_page(assignment, others, closed)
