@@ -21,6 +21,7 @@ from grading.transplant import Transplant
 MEGABYTE = 10**6
 MOST_ENTRIES = 10_000  # files and folders that are looked at
 MOST_PROBLEMS = 20
+LONGEST_TIME = 100  # characters; a parser may take long for more
 LONGEST_PATH = 1000  # bytes; Linux takes 4,096 with the folders above
 JUNK = {"__MACOSX", ".DS_Store", ".ipynb_checkpoints", "__pycache__", ".git", "Thumbs.db"}
 JUNK |= {"desktop.ini"}
@@ -89,8 +90,8 @@ class Intake(Configurable):
 
     def _notebook(self, path: Path, others: list[str]) -> bytes:
         if not os.path.lexists(path):
-            there = ", ".join(others[:5]) or "nothing"
-            raise Refused(f"there is no {path.name}, but {there}")
+            there = f"but {', '.join(others[:5])}" if others else "and nothing else"
+            raise Refused(f"there is no {path.name}, {there}")
         limit = self.notebook_size * MEGABYTE
         return read_file(path, limit, f"the file is larger than {self.notebook_size} MB")
 
@@ -169,7 +170,9 @@ def _check_place(name: str, content: bytes, given: Mapping[str, bytes | None]) -
 def _check_time(content: bytes) -> None:
     """Raise `Refused` for what nbgrader would stop at."""
     try:
-        text = content[:1000].decode("utf-8").strip()
+        text = content.decode("utf-8").strip()
+        if len(text) > LONGEST_TIME:
+            raise ValueError(text)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             if text:
