@@ -190,6 +190,9 @@ def _run_kernel(arguments: list[str], folder: str, env: dict[str, str], snapshot
     kernel = IPKernelApp.instance()
     kernel.initialize()
     _name_module_of_cells(kernel.shell.compile)
+    # `exit()` would stop the kernel a tenth of a second later, in whatever cell runs by then
+    kernel.shell.ask_exit = sys.exit
+    kernel.shell.unobserve_all("exit_now")
     install(kernel.kernel, snapshot)
     events = kernel.shell.events
 
