@@ -1,5 +1,6 @@
 """The student version of an assignment: made by nbgrader, then checked for what may not show."""
 
+import copy
 import io
 import re
 import shutil
@@ -11,7 +12,12 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_notebook
 from nbgrader.converters import GenerateAssignment
-from nbgrader.preprocessors import NbGraderPreprocessor
+from nbgrader.preprocessors import (
+    ClearHiddenTests,
+    ClearMarkScheme,
+    ClearSolutions,
+    NbGraderPreprocessor,
+)
 
 from grading.course import Course, CourseError, write_atomically
 from grading.gradebook import mend_gradebook
@@ -123,13 +129,32 @@ def release(course: Course, assignment: str) -> bool:
                 ". Once students have handed in, keep the grade_id of each cell; or move "
                 "gradebook.db, autograded/ and feedback/ away and grade them all again"
             )
-        raise CourseError(f"{assignment} is not released: {error}{cure}") from error
+        where = _culprit(course, assignment)
+        raise CourseError(f"{assignment} is not released: {where}{error}{cure}") from error
     target = course.folder("release", assignment)
     shutil.rmtree(target, ignore_errors=True)
     target.parent.mkdir(exist_ok=True)
     draft.replace(target)
     course.write_stamp(f"release-{assignment}", **_keys(course, assignment))
     return True
+
+
+def _culprit(course: Course, assignment: str) -> str:
+    """The first cell that nbgrader cannot clear, which its own message does not name."""
+    for name in course.notebooks(assignment):
+        path = course.folder("source", assignment) / f"{name}.ipynb"
+        nb = nbformat.read(path, as_version=4)
+        for number, cell in enumerate(nb.cells, start=1):
+            try:
+                for step in (ClearSolutions, ClearHiddenTests, ClearMarkScheme):
+                    step(config=course.settings, log=course.log).preprocess_cell(
+                        copy.deepcopy(cell), {"language": "python"}, number
+                    )
+            except RuntimeError:
+                grade_id = cell.metadata.get("nbgrader", {}).get("grade_id", "without a name")
+                first = next(iter(cell.source.splitlines()), "")
+                return f"{path.name}, cell {number}, {grade_id}, which begins {first!r}: "
+    return ""
 
 
 def write_zip(course: Course, assignment: str) -> Path:

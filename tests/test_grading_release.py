@@ -65,8 +65,14 @@ def test_release_is_made_again_only_if_something_changed(course):
     ("cell", "message"),
     [
         ("x = 1\n# begin hidden test\nassert x\n# end hidden test", "cell number 2, line 2"),
-        ("### BEGIN SOLUTION\nx = 1", "no end solution statement found"),
-        ("### BEGIN SOLUTION\nx = 1\n### END SOLUTION", "non-solution cell"),
+        (
+            "### BEGIN SOLUTION\nx = 1",
+            "toy.ipynb, cell 2, without a name, which begins '### BEGIN SOLUTION': no end solution",
+        ),
+        (
+            "y = 0\n### BEGIN SOLUTION\nx = 1\n### END SOLUTION",
+            "toy.ipynb, cell 2, without a name, which begins 'y = 0': Solution region",
+        ),
     ],
 )
 def test_a_leak_is_refused_and_the_old_release_stays(course, cell, message):
