@@ -1,9 +1,11 @@
 """The command line: ``python -m grading --help``."""
 
 import argparse
+import io
 import json
 import os
 import sys
+from typing import NoReturn
 
 from grading.answers import AnswerError
 from grading.commands import audit, check, collect, doctor, feedback, grade, release, report, sample
@@ -29,10 +31,20 @@ Each of these does only what is not up to date. Stop it whenever you like: start
 on where it was. `python -m grading COMMAND --help` tells more about each."""
 
 
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong with the arguments to a program, too."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the reason, and end with status 2."""
+        if "--json" in sys.argv:
+            print(json.dumps({"error": message}))
+        super().error(message)
+
+
 def parser() -> argparse.ArgumentParser:
     """The arguments of the command line."""
     raw = argparse.RawDescriptionHelpFormatter
-    result = argparse.ArgumentParser(
+    result = Parser(
         prog="python -m grading", description=DESCRIPTION, formatter_class=raw, parents=[_common()]
     )
     result.set_defaults(course=".", json=False)
@@ -54,15 +66,11 @@ def _common() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; return the exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names and messages hold any character
+            stream.reconfigure(errors="backslashreplace")
     options = parser().parse_args(arguments)
-    try:
-        status = _run(options)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # what is still to be written goes nowhere: Python would complain at its end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    return status
+    return _run(options)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -75,29 +83,42 @@ def _run(options: argparse.Namespace) -> int:
             passed = passed and answer.passed
             results.append(answer.data)
             if not options.json:
-                print(answer.text, flush=True)
+                _print(answer.text)
         if options.json:
             said = {"command": options.command, "passed": passed, "results": results}
-            print(json.dumps(said), flush=True)
+            _print(json.dumps(said))
     except (CourseError, AnswerError) as error:
-        return _end(options, str(error), f"error: {error}", 1)
+        return _end(options, results, str(error), f"error: {error}", 1)
     except OSError as error:
         place = f" ({error.filename})" if error.filename else ""
         said = f"{error.strerror or error}{place}"
-        return _end(options, said, f"error: {said}", 1)
+        return _end(options, results, said, f"error: {said}", 1)
     except KeyboardInterrupt as stop:
         done = f"; {stop}" if str(stop) else ""
         goes_on = options.command in GO_ON and not getattr(options, "force", False)
         again = "; start it again and it goes on where it was" if goes_on else ""
-        return _end(options, f"stopped{done}{again}", f"\nstopped{done}{again}", 130)
+        said = f"stopped{done}{again}"
+        return _end(options, results, said, f"\n{said}", 130)
     return 0 if passed else 1
 
 
-def _end(options: argparse.Namespace, error: str, said: str, status: int) -> int:
+def _print(text: str) -> None:
+    """Print an answer; end if whoever reads it has enough."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # what is still to be written goes nowhere: Python would complain at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+def _end(
+    options: argparse.Namespace, results: list[dict], error: str, said: str, status: int
+) -> int:
     """Say why it ended, to a person and to a program."""
     print(said, file=sys.stderr)
     if options.json:
-        print(json.dumps({"error": error}))
+        _print(json.dumps({"error": error} | ({"results": results} if results else {})))
     return status
 
 

@@ -44,7 +44,8 @@ def grade(
         jobs: processes at work; default: one for each core.
         sandbox: whether submissions run in isolation; default: as ``nbgrader_config.py`` says.
         scheduler: the address of a Dask cluster that does the work.
-        moved: if given, is filled with why the score of a student is another one than before.
+        moved: if given, is filled with why the score of a student is another one than before, also
+            if it was stopped.
 
     Returns:
         One result for each student, in order.
@@ -71,20 +72,29 @@ def grade(
             _check_release(course, assignment, package)
             run = _runner(package, jobs or os.cpu_count() or 1, scheduler)
             batch = Batch(course, assignment, package, force=force)
-            batch.grade(chosen, run, progress=progress)
-            renew_penalties(course, assignment)
+            try:
+                batch.grade(chosen, run, progress=progress)
+            except KeyboardInterrupt:
+                _look_back(batch, Ledger(course, assignment), moved)
+                raise
+            _look_back(batch, Ledger(course, assignment), moved)
     except DatabaseError as error:
         raise unreachable(course.directory.db_url, error) from error
     except Timeout:
         raise CourseError(
             f"another grading is at work in {course.root}; wait until it ends, or end it"
         ) from None
-    results = Ledger(course, assignment).results(chosen)
-    if moved is not None:
-        known = [(batch.before[r.student], r) for r in results if r.student in batch.before]
-        lines = {now.student: changes(before, now) for before, now in known}
-        moved |= {student: found for student, found in lines.items() if found}
-    return results
+    return Ledger(course, assignment).results(chosen)
+
+
+def _look_back(batch: Batch, ledger: Ledger, moved: dict[str, list[str]] | None) -> None:
+    """Work out the late penalties, and note whose score is another one than before, and why."""
+    renew_penalties(ledger.course, ledger.assignment)
+    if moved is None:
+        return
+    for now in ledger.results([*batch.before]):
+        if lines := changes(batch.before[now.student], now):
+            moved[now.student] = lines
 
 
 def stored_results(course: Course, assignment: str) -> list[Result]:

@@ -7,6 +7,7 @@ import atexit
 import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -83,11 +84,16 @@ class WarmProcess:
                 start_new_session=True,
             )
         self._folder = folder
-        atexit.register(self.close)
+        atexit.register(self._close_at_end)
+
+    def _close_at_end(self) -> None:
+        """Close while Python ends; a second Ctrl-C would leave that half done."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        self.close()
 
     def close(self) -> None:
         """End the process and all kernels that it still has, unless it is another program's."""
-        atexit.unregister(self.close)
+        atexit.unregister(self._close_at_end)
         with self._lock:
             self._hang_up()
 

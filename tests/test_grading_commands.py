@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 import zipfile
 
 import nbformat
@@ -304,6 +305,42 @@ def test_grade_wants_a_number_of_jobs(capsys, jobs):
         main(["grade", "--jobs", jobs])
     words = f"argument --jobs: must be a whole number from 1 up, got {jobs!r}"
     assert words in capsys.readouterr().err
+
+
+def test_wrong_arguments_are_told_to_a_program(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["grading", "--json", "grade", "--jobs", "0"])
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    words = "argument --jobs: must be a whole number from 1 up, got '0'"
+    assert json.loads(capsys.readouterr().out) == {"error": words}
+
+
+def test_a_folder_that_nbgrader_takes_for_a_pattern_is_named(tmp_path, capsys):
+    root = tmp_path / "my [course]"
+    root.mkdir()
+    make_course(root)
+    assert main(["--course", str(root), "release"]) == 1
+    words = f"error: {root}: nbgrader finds nothing in a folder with '[' in its path; rename it\n"
+    assert capsys.readouterr().err == words
+
+
+@pytest.mark.parametrize(
+    ("prepare", "why"),
+    [
+        pytest.param(lambda root: None, {"nothing submitted": ["toy"]}, id="nothing"),
+        pytest.param(
+            lambda root: (root / "submitted/toy.ipynb").write_text("{}"),
+            {"not graded": "submitted/toy.ipynb"},
+            id="misplaced",
+        ),
+    ],
+)
+def test_what_is_not_graded_is_told_to_a_program_in_the_same_form(course, capsys, prepare, why):
+    (course.root / "submitted").mkdir(exist_ok=True)
+    prepare(course.root)
+    main(["--json", "--course", str(course.root), "grade"])
+    first = json.loads(capsys.readouterr().out)["results"][0]
+    assert first == {"assignment": None, "submissions": [], **why}
 
 
 def test_no_jobs_are_an_error_in_python_as_well(course):

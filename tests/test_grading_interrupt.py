@@ -1,6 +1,7 @@
 """A grader that is told to stop, and results that cannot be written down."""
 
 import contextlib
+import io
 import json
 import os
 import shutil
@@ -85,15 +86,16 @@ def stopping(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    ("number", "to_group"),
+    ("number", "to_group", "times"),
     [
-        pytest.param(signal.SIGINT, True, id="Ctrl-C in a terminal"),
-        pytest.param(signal.SIGTERM, False, id="kill"),
-        pytest.param(signal.SIGTERM, True, id="kill, the whole group"),
-        pytest.param(signal.SIGHUP, True, id="the terminal is closed"),
+        pytest.param(signal.SIGINT, True, 1, id="Ctrl-C in a terminal"),
+        pytest.param(signal.SIGINT, True, 9, id="Ctrl-C, again and again"),
+        pytest.param(signal.SIGTERM, False, 1, id="kill"),
+        pytest.param(signal.SIGTERM, True, 1, id="kill, the whole group"),
+        pytest.param(signal.SIGHUP, True, 1, id="the terminal is closed"),
     ],
 )
-def test_a_grader_that_is_told_to_stop_does(stopping, number, to_group):
+def test_a_grader_that_is_told_to_stop_does(stopping, number, to_group, times):
     course, graders, temporary = stopping
     results = course.root / "_build/grading/results/toy"
     pid = graders.start("grade", "--jobs", "2")
@@ -101,7 +103,10 @@ def test_a_grader_that_is_told_to_stop_does(stopping, number, to_group):
     wait_for(lambda: len(list(temporary.glob("grading-*/room-*"))) >= 2)
     begun = {str(process.pid) for process in graders.descendants()}
     begin = time.monotonic()
-    (os.killpg if to_group else os.kill)(pid, number)
+    for again in range(times):
+        time.sleep(0.1 * bool(again))
+        with contextlib.suppress(ProcessLookupError):  # it has ended by then
+            (os.killpg if to_group else os.kill)(pid, number)
     status, said = graders.wait(pid)
     seconds = time.monotonic() - begin
     last = "stopped; toy: 2 of 4 are graded; start it again and it goes on where it was\n"
@@ -164,6 +169,48 @@ def nothing_of_bob(monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(SaveAutoGrades, "preprocess_cell", preprocess_cell)
         yield
+
+
+@pytest.fixture
+def stopped_after_one(course, instant, monkeypatch):
+    """A graded class that has handed in anew; the next grader is stopped after the first one."""
+    grade(course, "toy", progress=False)
+    for student in STUDENTS:
+        write(course, student, "3")
+    runner = grading.grade._runner
+
+    def stop(outcomes):
+        yield next(outcomes)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(grading.grade, "_runner", lambda *_: lambda t: stop(runner()(t)))
+        yield ["--course", str(course.root), "grade", "--diff"]
+
+
+HALVE_IS_LOST = "test_halve: 3 → 0 points"
+
+
+def test_a_grader_that_is_stopped_says_whose_score_has_moved(stopped_after_one, capsys):
+    assert main(stopped_after_one) == 130
+    assert capsys.readouterr().out == f"\ntoy\nmoved: 1\nada  {HALVE_IS_LOST} (no)\n"
+    assert main(stopped_after_one) == 130
+    assert capsys.readouterr().out == f"\ntoy\nmoved: 1\nbob  {HALVE_IS_LOST} (no)\n"
+
+
+def test_it_tells_a_program_too(stopped_after_one, capsys):
+    assert main(["--json", *stopped_after_one]) == 130
+    said = json.loads(capsys.readouterr().out)
+    assert said["error"].startswith("stopped; toy: 1 of 3 are graded; start it again")
+    (found,) = said["results"]
+    assert (found["assignment"], found["moved"]) == ("toy", {"ada": [f"{HALVE_IS_LOST} (no)"]})
+
+
+def test_what_a_terminal_cannot_show_is_written_in_letters(stopped_after_one, monkeypatch):
+    shown = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(shown, encoding="ascii"))
+    assert main(stopped_after_one) == 130
+    assert HALVE_IS_LOST.encode("ascii", "backslashreplace") in shown.getvalue()
 
 
 def test_what_cannot_be_written_down_is_undone(course, instant, monkeypatch):

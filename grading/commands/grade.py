@@ -79,27 +79,33 @@ def run(course: Course, options: argparse.Namespace) -> Iterator[Answer]:
         cure = "move it to submitted/<student>/<assignment>/<assignment>.ipynb"
         if (course.root / path).is_symlink():
             cure = "it is a link: put there what it leads to"
-        yield Answer(f"not graded: {plain_line(path)}; {cure}", {"not graded": path})
+        yield Answer(f"not graded: {plain_line(path)}; {cure}", _none({"not graded": path}))
     for student in course.closed_folders():
         path = f"{course.directory.submitted_directory}/{student}"
         said = f"not graded: {plain_line(path)} cannot be read; give yourself the right to"
-        yield Answer(said, {"not graded": path})
+        yield Answer(said, _none({"not graded": path}))
     if not submitted:
-        yield Answer(nothing_submitted(course, assignments), {"assignments": assignments})
+        text = nothing_submitted(course, assignments)
+        yield Answer(text, _none({"nothing submitted": assignments}))
     for assignment, students in submitted.items():
         moved: dict[str, list[str]] = {}
-        with stopped_by_signals():
-            results = grade(
-                course,
-                assignment,
-                students=students if options.student else (),
-                force=options.force,
-                jobs=options.jobs,
-                sandbox=False if options.no_sandbox else None,
-                scheduler=options.scheduler,
-                progress=not options.json,
-                moved=moved,
-            )
+        try:
+            with stopped_by_signals():
+                results = grade(
+                    course,
+                    assignment,
+                    students=students if options.student else (),
+                    force=options.force,
+                    jobs=options.jobs,
+                    sandbox=False if options.no_sandbox else None,
+                    scheduler=options.scheduler,
+                    progress=not options.json,
+                    moved=moved,
+                )
+        except KeyboardInterrupt:
+            if options.diff:  # the next run compares with what is graded by now
+                yield Answer(f"\n{assignment}\n{moved_table(moved)}", _data(assignment, [], moved))
+            raise
         text = f"\n{assignment}\n{table(results)}"
         if options.diff:
             text += f"\n\n{moved_table(moved)}"
@@ -151,6 +157,11 @@ def stopped_by_signals() -> Iterator[None]:
     finally:
         for number, old in mine.items():
             signal.signal(number, old)
+
+
+def _none(why: dict) -> dict:
+    """What a program is told where nothing was graded, in the form that it has for assignments."""
+    return {"assignment": None, "submissions": [], **why}
 
 
 def _data(assignment: str, results: list[Result], moved: dict | None) -> dict:
