@@ -22,7 +22,7 @@ from nbgrader.converters import Autograde
 from grading.course import Course, write_atomically
 from grading.gradebook import transactions
 from grading.intake import Submission
-from grading.results import Result
+from grading.results import WITHOUT_SCORE, Result
 from grading.student_ids import bad_id
 from grading.task import Outcome
 
@@ -32,8 +32,6 @@ SAVE = [
     "nbgrader.preprocessors.AssignLatePenalties",
     "nbgrader.preprocessors.CheckCellMetadata",
 ]
-
-WITHOUT_SCORE = ("refused", "failed")
 
 
 class Ledger:
@@ -168,6 +166,8 @@ class Ledger:
             result.waiting = waiting.get(student, [])
             if student in known:
                 result.score, result.needs_manual, penalty = known[student]
+                if result.status == "failed" and not result.points:
+                    result.needs_manual, result.waiting = False, []  # nothing is there to be read
                 if penalty:
                     late = f"handed in late: {penalty:g} points less"
                     result.reason = "; ".join(filter(None, (result.reason, late)))

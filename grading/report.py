@@ -2,10 +2,11 @@
 
 import shutil
 import textwrap
+from collections import Counter
 
 from grading.audit import Audit
 from grading.questions import Question
-from grading.results import Result, plain_line
+from grading.results import WITHOUT_SCORE, Result, plain_line
 
 MOST_REASONS = 3
 
@@ -31,6 +32,22 @@ def table(results: list[Result], width: int | None = None) -> str:
         reasons = [line for lines_of_reason in wrapped for line in lines_of_reason] or [""]
         lines.append(_line(row[:3], sizes, reasons[0]))
         lines += [_line(("", "", ""), sizes, text) for text in reasons[1:]]
+    return "\n".join(lines)
+
+
+def summary(results: list[Result]) -> str:
+    """How many ended how, and who has no score; in a long table the eye misses them.
+
+    >>> print(summary([Result("a", "ada"), Result("a", "bob", "refused"), Result("a", "cyd")]))
+    3 submissions: 2 graded, 1 refused
+    refused: bob
+    """
+    endings = Counter(result.ending for result in results).most_common()
+    counts = ", ".join(f"{number} {ending}" for ending, number in endings)
+    lines = [f"{len(results)} submission{'s' * (len(results) != 1)}: {counts or 'none is graded'}"]
+    for status in WITHOUT_SCORE:
+        names = [plain_line(result.student) for result in results if result.status == status]
+        lines += [f"{status}: {', '.join(names)}"] if names else []
     return "\n".join(lines)
 
 

@@ -5,6 +5,7 @@ import unicodedata
 from dataclasses import dataclass, field
 
 STATUSES = ("graded", "timed out", "out of memory", "crashed", "refused", "failed")
+WITHOUT_SCORE = ("refused", "failed")
 MANUAL = "needs manual grading"
 
 

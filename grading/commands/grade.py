@@ -11,7 +11,7 @@ from dataclasses import asdict
 from grading.commands import Answer
 from grading.course import Course, CourseError
 from grading.grade import grade, nothing_submitted
-from grading.report import moved_table, table
+from grading.report import moved_table, summary, table
 from grading.results import Result, plain_line
 
 HELP = "grade what is in submitted/, and print who lost points where, and why"
@@ -106,7 +106,7 @@ def run(course: Course, options: argparse.Namespace) -> Iterator[Answer]:
             if options.diff:  # the next run compares with what is graded by now
                 yield Answer(f"\n{assignment}\n{moved_table(moved)}", _data(assignment, [], moved))
             raise
-        text = f"\n{assignment}\n{table(results)}"
+        text = f"\n{assignment}\n{table(results)}\n\n{summary(results)}"
         if options.diff:
             text += f"\n\n{moved_table(moved)}"
         data = _data(assignment, results, moved if options.diff else None)
