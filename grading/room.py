@@ -24,6 +24,7 @@ from grading.groups import ControlGroups
 
 WORK = "/submission"  # where the notebook runs
 SOCKETS = "/run/kernel"
+CONNECTION = f"{SOCKETS}/kernel.json"  # how to reach the kernel; no file of a student lies there
 LINUX = 5, 10  # the first one that switches off links in a folder
 CURE = "or grade without isolation, with your rights, what you would run yourself: --no-sandbox"
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
