@@ -21,13 +21,15 @@ from grading.room import SOCKETS
 # include/uapi/linux: sched.h, mount.h, nsfs.h, keyctl.h, prctl.h and capability.h
 NEW_USER = 0x10000000
 NAMESPACES = 0x00020000 | 0x02000000 | 0x04000000 | 0x08000000 | 0x20000000 | 0x40000000
-NO_SUID, NO_DEVICES, REMOUNT, NO_LINKS, BIND = 2, 4, 32, 256, 4096
+NO_SUID, NO_DEVICES, NO_PROGRAMS, REMOUNT, NO_LINKS, BIND = 2, 4, 8, 32, 256, 4096
 LINKS_REFUSED = 0x2000  # as statvfs tells it
 GET_USER_NAMESPACE = 0xB701
 JOIN_SESSION_KEYRING = 1
 SET_PDEATHSIG, CAPBSET_DROP, SET_NO_NEW_PRIVS = 1, 24, 38
 CAPABILITY_VERSION_3 = 0x20080522
 HIGHEST_CAPABILITY = 63
+
+TERMINALS = 64  # of those that all programs of the machine share; `!ls` in a notebook takes one
 
 LIMITS = {
     "cpu_time": resource.RLIMIT_CPU,
@@ -58,6 +60,7 @@ def walk_in(pid: int, groups: list[str], limits: dict[str, int], user: int | Non
         Path(group, "cgroup.procs").write_text("0")
     _join(libc, pid, user is None)
     _follow_no_links(libc)
+    _limit_terminals(libc)
     # 1, not 0: only at 1 Linux does not start a program that the host has for dumps, core(5)
     resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
     inside = os.fork()  # what joins a namespace of processes is the next child
@@ -98,6 +101,13 @@ def _follow_no_links(libc: ctypes.CDLL) -> None:
     _check(libc.mount(None, SOCKETS.encode(), None, flags, None))
     if not os.statvfs(SOCKETS).f_flag & LINKS_REFUSED:
         raise OSError(errno.ENOSYS, "links in a room cannot be switched off: Linux is before 5.10")
+
+
+def _limit_terminals(libc: ctypes.CDLL) -> None:
+    """Leave terminals to others; the other options are those that bubblewrap has mounted with."""
+    options = f"ptmxmode=0666,mode=620,max={TERMINALS}".encode()
+    flags = REMOUNT | NO_SUID | NO_PROGRAMS
+    _check(libc.mount(None, b"/dev/pts", None, flags, options))
 
 
 def _let_go(libc: ctypes.CDLL) -> None:

@@ -7,6 +7,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,11 @@ print(json.dumps({
 }))"""
 
 
+WITHOUT = {  # what it is like without a control group
+    "memory": "memory is limited for each process, not for all of a submission together",
+    "pids": "processes are counted by Linux for each user",
+    "cpu": "a submission with many processes slows down those beside it",
+}
 NAMESPACES = {"ipc", "mnt", "net", "pid", "uts"}  # those that a room cannot go without
 
 
@@ -102,7 +108,8 @@ def _inside() -> Iterator[Finding]:
     nb = new_notebook(cells=[new_code_cell(PROBE % json.dumps(paths))])
     step = ExecuteSubmission(kernel_name="sandbox", shutdown_kernel="immediate")
     try:
-        nb, _ = step.preprocess(nb, {"metadata": {"path": ""}})
+        with tempfile.TemporaryDirectory() as folder:
+            nb, _ = step.preprocess(nb, {"metadata": {"path": folder}})
         said = "".join(output.get("text", "") for output in nb.cells[0].outputs)
         seen = json.loads(said)
     except (RuntimeError, OSError, ValueError) as error:
@@ -147,13 +154,14 @@ def _namespace(name: str) -> str | None:
 def _groups() -> Finding:
     groups = ControlGroups(memory=64 * MEBIBYTE, pids=8)
     groups.remove()
-    missing = {"memory", "pids"} - groups.holds
-    found = f"limit {' and '.join(sorted(groups.holds)) or 'nothing'}"
+    held = [kind for kind in WITHOUT if kind in groups.holds]
+    lacking = [words for kind, words in WITHOUT.items() if kind not in held]
+    found = f"for {', '.join(held)}" if held else "this user cannot make any"
     cure = (
-        f"{' and '.join(sorted(missing))} then limit each process, not all together; "
-        "run as root, or in a group that systemd delegates (systemd-run --user -p Delegate=yes)"
+        f"{'; '.join(lacking)}; to have all, run as root, or in a group that systemd delegates "
+        "(systemd-run --user -p Delegate=yes)"
     )
-    return Finding("control groups", not missing, found, cure, needed=False)
+    return Finding("control groups", not lacking, found, cure, needed=False)
 
 
 def _package(name: str, what: str, cure: str) -> Finding:

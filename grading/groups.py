@@ -1,7 +1,9 @@
 """Control groups: limits on what all processes of one submission take together.
 
-Used where the machine lets this user write them: for root, as a rule; for others where systemd has
-delegated a group. Elsewhere each process has a limit of its own (`grading.confine`).
+In a group for the processor, a submission gets as much of it as each one beside it, however many
+processes it runs. Groups are used where the machine lets this user write them: for root, as a rule;
+for others where systemd has delegated a group. Elsewhere each process has a limit of its own
+(`grading.confine`).
 """
 
 import contextlib
@@ -11,11 +13,11 @@ import time
 from pathlib import Path
 
 ROOT = Path("/sys/fs/cgroup")
-CONTROLLERS = ("memory", "pids")
+CONTROLLERS = ("memory", "pids", "cpu")
 
 
 class ControlGroups:
-    """A group for each of memory and processes, or one for both.
+    """A group for each of memory, processes and the processor, or one for all.
 
     Args:
         memory: the limit in bytes.
@@ -23,7 +25,7 @@ class ControlGroups:
 
     Attributes:
         folders: the groups to join; none where they cannot be written.
-        holds: which of ``memory`` and ``pids`` they limit.
+        holds: which of `CONTROLLERS` they are for.
     """
 
     _count = 0

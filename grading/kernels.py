@@ -18,7 +18,7 @@ from pathlib import Path
 from jupyter_client.provisioning import LocalProvisioner
 from traitlets import Bool, Integer
 
-from grading.room import MEBIBYTE, SOCKETS, WORK, Room, check_isolation, data_set
+from grading.room import CONNECTION, MEBIBYTE, SOCKETS, WORK, Room, check_isolation, data_set
 from grading.warm_process import WARM, clean_environment
 
 LAUNCHER = "ipykernel_launcher"
@@ -119,7 +119,7 @@ class SandboxProvisioner(LocalProvisioner):
         if "pids" not in self.room.groups.holds:
             limits["processes"] = self.processes
         return {
-            "arguments": [*arguments[:place], "kernel.json", *arguments[place + 1 :]],
+            "arguments": [*arguments[:place], CONNECTION, *arguments[place + 1 :]],
             "folder": WORK,
             "env": clean_environment(),
             "connection": connection,

@@ -1,8 +1,8 @@
 """A room for one kernel: namespaces that bubblewrap makes, with limits on memory and processes.
 
-Inside there is a read-only system with Python and `deeplearn`, the submission's data files, and
-empty folders that are gone with the room. There is no network, no other process, and nothing of the
-course.
+Inside there is a read-only system with Python and `deeplearn`, a copy of the submission's data
+files, and empty folders; copy and folders are gone with the room. There is no network, no other
+process, and nothing of the course.
 """
 
 import functools
@@ -24,11 +24,13 @@ from grading.groups import ControlGroups
 
 WORK = "/submission"  # where the notebook runs
 SOCKETS = "/run/kernel"
+CONNECTION = f"{SOCKETS}/kernel.json"  # how to reach the kernel; no file of a student lies there
 LINUX = 5, 10  # the first one that switches off links in a folder
 CURE = "or grade without isolation, with your rights, what you would run yourself: --no-sandbox"
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 SETTINGS = ("/etc/ld.so.cache", "/etc/alternatives", "/etc/fonts", "/etc/localtime", "/etc/ssl")
 MEBIBYTE = 2**20
+PAGE = 4096  # files take whole pages of memory
 
 
 class NoRoom(Exception):
@@ -65,10 +67,12 @@ class Room:
     """Namespaces and control groups, held open until `close`; or until this process ends.
 
     Args:
-        folder: its files, but for notebooks, are readable at ``/submission``.
+        folder: its files, but for notebooks and links, are copied to ``/submission``, where they
+            belong to who runs in the room.
         memory: the limit for all processes together, in MiB.
         processes: the limit for processes and threads together.
         disk: the limit for what is written, MiB: at ``/submission``, ``/tmp``, ``/dev/shm`` each.
+            What is copied comes on top.
         readable: further folders that are readable where they are.
 
     Attributes:
@@ -76,7 +80,7 @@ class Room:
         sockets: a path by which the folder ``/run/kernel`` inside is reached from outside.
 
     Raises:
-        NoRoom: if bubblewrap fails, with its words.
+        NoRoom: if bubblewrap fails, with its words; or if the files take more than the memory.
     """
 
     def __init__(
@@ -88,9 +92,41 @@ class Room:
         disk: int,
         readable: Iterable[Path] = (),
     ):
+        beside = _beside(folder) if folder else {}
+        size = sum(beside.values())
+        if size > memory * MEBIBYTE:
+            raise NoRoom(
+                f"{folder}: the files beside the notebook take {size // MEBIBYTE} MiB, and a copy "
+                f"in memory may take {memory}; raise c.SandboxProvisioner.memory, or remove some"
+            )
         self.groups = ControlGroups(memory=memory * MEBIBYTE, pids=processes)
+        self.pid = self._start(_arguments(readable, disk * MEBIBYTE, size))
+        self._link = tempfile.TemporaryDirectory(prefix="room-")
+        # a short path: those of sockets end at 107 letters
+        self.sockets = Path(self._link.name, "k")
+        self._root = Path("/proc", str(self.pid), "root")
+        self.sockets.symlink_to(self._root / SOCKETS[1:])
+        try:
+            for path in beside:
+                self._copy(path, f"{WORK}/{path.relative_to(folder)}")
+        except OSError:
+            self.close()
+            raise
+
+    @property
+    def user(self) -> int | None:
+        """Who runs in the room, where this process is root: a user that nobody else is."""
+        return 2**20 + self.pid if os.geteuid() == 0 else None
+
+    def close(self) -> None:
+        """End all that runs in the room."""
+        self._end()
+        self._link.cleanup()
+
+    def _start(self, arguments: list[str]) -> int:
+        """Start bubblewrap; return the number of the room's first process."""
         reader, writer = os.pipe()
-        command = _command(_mounts(folder, readable), disk, writer)
+        command = ["bwrap", "--info-fd", str(writer), *arguments]
         pipe = subprocess.PIPE
         try:
             with os.fdopen(writer, "wb") as info:
@@ -106,22 +142,18 @@ class Room:
             said = self._process.stderr.read().decode(errors="replace").strip()
             self._end()
             raise NoRoom(f"bubblewrap failed ({said}); allow users namespaces: user_namespaces(7)")
-        self.pid = json.loads(told)["child-pid"]
-        self._link = tempfile.TemporaryDirectory(prefix="room-")
-        self.sockets = Path(
-            self._link.name, "k"
-        )  # a short path: those of sockets end at 107 letters
-        self.sockets.symlink_to(Path("/proc", str(self.pid), "root", SOCKETS[1:]))
+        return json.loads(told)["child-pid"]
 
-    @property
-    def user(self) -> int | None:
-        """Who runs in the room, where this process is root: a user that nobody else is."""
-        return 2**20 + self.pid if os.geteuid() == 0 else None
-
-    def close(self) -> None:
-        """End all that runs in the room."""
-        self._end()
-        self._link.cleanup()
+    def _copy(self, path: Path, place: str) -> None:
+        """Copy a file, or make a folder, for the user of the room; nobody else is in it yet."""
+        copy = self._root / place[1:]
+        if path.is_dir():
+            copy.mkdir()
+        else:
+            shutil.copyfile(path, copy, follow_symlinks=False)
+        if self.user is not None:
+            os.chown(copy, self.user, self.user)
+        copy.chmod(0o755 if path.is_dir() else 0o644)
 
     def _end(self) -> None:
         self._process.kill()
@@ -137,23 +169,38 @@ class Room:
         self.close()
 
 
-def _command(mounts: list[str], disk: int, info: int) -> list[str]:
+def _beside(folder: Path) -> dict[Path, int]:
+    """The folders and files beside a notebook, folders first, with the memory that a copy takes."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_symlink():
+            continue
+        if path.is_dir():
+            found[path] = PAGE
+        elif path.is_file() and path.suffix != ".ipynb":
+            found[path] = PAGE + path.stat().st_size
+    return found
+
+
+def _arguments(readable: Iterable[Path], disk: int, copied: int) -> list[str]:
+    """What bubblewrap is told of a room, with so many bytes to write, and to hold copies."""
     user = [] if os.geteuid() == 0 else ["--unshare-user"]
-    space = ["--perms", "1777", "--size", str(disk * MEBIBYTE), "--tmpfs"]
+    empty = ["--perms", "1777", "--size", str(disk), "--tmpfs"]
+    work = ["--perms", "1777", "--size", str(disk + copied), "--tmpfs"]
     return [
-        *("bwrap", *user, "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"),
+        *(*user, "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"),
         *("--unshare-cgroup-try", "--new-session", "--clearenv", "--hostname", "room"),
-        *("--proc", "/proc", "--dev", "/dev", *space, "/dev/shm", "--remount-ro", "/dev"),
-        *(*space, "/tmp", *space, WORK),
+        *("--proc", "/proc", "--dev", "/dev", *empty, "/dev/shm", "--remount-ro", "/dev"),
+        *(*empty, "/tmp", *work, WORK),
         *("--perms", "1777", "--size", str(MEBIBYTE), "--tmpfs", SOCKETS),
-        *mounts,
-        *("--remount-ro", "/", "--chdir", "/", "--info-fd", str(info), "--as-pid-1"),
+        *_mounts(readable),
+        *("--remount-ro", "/", "--chdir", "/", "--as-pid-1"),
         # says that the room is ready, and holds it open until the grader closes the pipe or ends
         *("/bin/sh", "-c", "echo; exec /bin/cat"),
     ]
 
 
-def _mounts(folder: Path | None, readable: Iterable[Path]) -> list[str]:
+def _mounts(readable: Iterable[Path]) -> list[str]:
     """What is readable in the room, as arguments of bubblewrap."""
     arguments = []
     for name in SYSTEM:
@@ -176,9 +223,6 @@ def _mounts(folder: Path | None, readable: Iterable[Path]) -> list[str]:
     for parent in parents:
         if parent not in {"/tmp", "/run", "/usr"}:
             arguments += ["--perms", "0755", "--dir", parent]
-    for path in sorted(folder.iterdir()) if folder else []:
-        if path.suffix != ".ipynb" and not path.is_symlink():
-            binds += ["--ro-bind", str(path), f"{WORK}/{path.name}"]
     return arguments + binds
 
 

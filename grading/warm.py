@@ -23,6 +23,7 @@ from pathlib import Path
 
 from grading.confine import wait_and_end_like, walk_in
 from grading.guard import install
+from grading.room import CONNECTION
 from grading.snapshot import Snapshot
 
 PRELOADED = (
@@ -136,7 +137,7 @@ def _fork(
             os.closerange(4, os.sysconf("SC_OPEN_MAX"))  # other kernels' channels among them
             _enter(room)
             if connection is not None:
-                Path(folder, "kernel.json").write_text(json.dumps(connection), encoding="utf-8")
+                Path(CONNECTION).write_text(json.dumps(connection), encoding="utf-8")
             _run_kernel(arguments, folder, env, snapshot)
         except BaseException:
             traceback.print_exc()

@@ -21,8 +21,6 @@ REACH = {
     "write a result": "got = os.open(host['result'], os.O_WRONLY | os.O_APPEND)",
     "write a file elsewhere": "got = os.open(host['elsewhere'], os.O_WRONLY | os.O_APPEND)",
     "add a file to the course": "got = os.open(host['course'] + '/new', os.O_WRONLY | os.O_CREAT)",
-    "replace the data file": "got = os.open('data.csv', os.O_WRONLY | os.O_APPEND)",
-    "rights of the data file": "os.chmod('data.csv', 0o600); got = True",
     "data file that is a link": "got = open('link.csv').read()",
     "link in a folder of data": "got = open('data/link.csv').read()",
     "folder of data that is a link": "got = os.listdir('folder_link')",
@@ -71,10 +69,6 @@ got = s.accept()""",
 # these are tried in a room alone: outside they would do harm, or tell what nobody asked for
 CLOSED = {
     "a notebook beside": "got = glob.glob('/submission/**/*.ipynb', recursive=True)",
-    "delete the data file": "os.remove('/submission/data.csv'); got = True",
-    "move the data file": "os.rename('/submission/data.csv', '/submission/x'); got = True",
-    "hard link to the data file": "os.link('/submission/data.csv', '/submission/x'); got = True",
-    "write into a folder of data": "got = open('/submission/data/new', 'w')",
     "variables of the first process": "got = open('/proc/1/environ', 'rb').read()",
     "memory of the first process": "got = os.open('/proc/1/mem', os.O_RDWR)",
     "pipe of the first process": "got = os.open('/proc/1/fd/0', os.O_WRONLY)",
@@ -138,4 +132,17 @@ CLOSED = {
     },
     "key into a keyring": "got = call(host['calls']['add_key'], b'user', b'x', b'y', 1, -3)",
     "keyring of the user": "got = call(host['calls']['keyctl'], 0, -4, 1)",
+}
+
+# these are honest: they succeed in the room, on a copy, and what was handed in stays as it is
+COPY = {
+    "append to the data file": "got = open('data.csv', 'a').write('3')",
+    "write the data file again": "got = open('data.csv', 'w').write('3')",
+    "rights of the data file": "os.chmod('data.csv', 0o600); got = True",
+    "time of the data file": "os.utime('data.csv', (0, 0)); got = True",
+    "add to a folder of data": "got = open('data/new.csv', 'w').write('3')",
+    "move the folder of data": "os.rename('data', 'moved'); got = True",
+    "second name of the data file": "os.link('data.csv', 'second.csv'); got = True",
+    "another file in its place": "os.replace('second.csv', 'data.csv'); got = True",
+    "delete the data file": "os.remove('data.csv'); got = True",
 }

@@ -14,7 +14,7 @@ from grading import seccomp
 from grading.__main__ import main
 from grading.groups import ControlGroups
 from tests.attacks_processes import KERNEL, PROCESSES, RIGHTS
-from tests.attacks_reach import CLOSED, REACH
+from tests.attacks_reach import CLOSED, COPY, REACH
 from tests.probes import attempt
 
 OUTSIDE = (
@@ -46,6 +46,7 @@ def try_attacks(root, port):
     return {
         **attempt(tables, host, folder=root / "data"),
         **attempt(KERNEL, host, folder=root / "data"),
+        **attempt(COPY, host, folder=root / "data"),
     }
 
 

@@ -5,7 +5,7 @@ Whatever else it raises is a fault of the attack, and counts as such.
 """
 
 import json
-from pathlib import Path
+import tempfile
 
 from nbformat.v4 import new_code_cell, new_notebook
 from traitlets.config import Config
@@ -47,7 +47,8 @@ def run(*cells, folder=None, isolate=True, limits=None, **settings):
     step = ExecuteSubmission(
         kernel_name="sandbox", shutdown_kernel="immediate", config=config, **settings
     )
-    nb, _ = step.preprocess(nb, {"metadata": {"path": str(folder or Path(__file__).parent)}})
+    with tempfile.TemporaryDirectory() as empty:
+        nb, _ = step.preprocess(nb, {"metadata": {"path": str(folder or empty)}})
     said = [
         "".join(o.get("text", "") or o.get("evalue", "") for o in cell.outputs) for cell in nb.cells
     ]

@@ -15,7 +15,7 @@ import pytest
 from grading import seccomp
 from grading.room import Room, obstacle
 from grading.warm_process import ADDRESS, WARM
-from tests.attacks_reach import CLOSED, REACH
+from tests.attacks_reach import CLOSED, COPY, REACH
 from tests.probes import attempt
 from tests.toy_course import make_course
 
@@ -168,3 +168,30 @@ def test_a_submission_does_not_reach(inside, attack):
 @pytest.mark.parametrize("attack", REACH)
 def test_without_a_room_it_would_be_reached(outside, attack):
     assert outside[attack][0] == "got", outside[attack]
+
+
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory):
+    """What became of the files in a room, and the originals before and after."""
+    folder = tmp_path_factory.mktemp("copied")
+    (folder / "data").mkdir()
+    for name in ("data.csv", "data/more.csv"):
+        (folder / name).write_text("1,2")
+
+    def look():
+        return {
+            path: (path.stat().st_mode, path.stat().st_mtime_ns, path.is_dir() or path.read_text())
+            for path in folder.rglob("*")
+        }
+
+    before = look()
+    return attempt(COPY, {}, folder=folder), before, look()
+
+
+@pytest.mark.parametrize("change", COPY)
+def test_a_notebook_does_what_it_likes_with_its_own_files(copied, change):
+    assert copied[0][change][0] == "got", copied[0][change]
+
+
+def test_the_files_that_were_handed_in_stay_as_they_are(copied):
+    assert copied[1] == copied[2]

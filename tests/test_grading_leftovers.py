@@ -1,14 +1,20 @@
 """What a killed grader left is removed, and what a living one has is not."""
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
+import nbformat
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook
 
 from grading import leftovers
+from grading.room import obstacle
+from tests.graders import Graders
 
 OTHER_USER = 12345
 ENDED = 2**22 + 1  # more than Linux numbers processes
@@ -116,3 +122,28 @@ def test_a_process_that_ends_leaves_nothing(temporary):
     env = {**os.environ, "TMPDIR": str(temporary)}
     subprocess.run([sys.executable, "-c", code], env=env, check=True)
     assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.skipif(bool(obstacle()), reason=obstacle())
+def test_a_check_removes_what_is_left_and_leaves_nothing_for_good(temporary, tmp_path_factory):
+    left = folder(temporary, "grading-left")
+    place = tmp_path_factory.mktemp("student")
+    (place / "_build").mkdir()  # for what the grader says
+    cells = [new_code_cell("import time; time.sleep(60)")]
+    nbformat.write(new_notebook(cells=cells), place / "toy.ipynb")
+    graders = Graders(place, temporary)
+    try:
+        pid = graders.start("check", "toy.ipynb")
+        end = time.monotonic() + 120
+        parts = {"room", "submission", "warm"}
+        while not parts <= {path.name.split("-")[0] for path in temporary.glob("grading-*/*")}:
+            assert time.monotonic() < end, "waited in vain"
+            time.sleep(0.02)
+        assert not left.exists()
+        os.kill(pid, signal.SIGKILL)
+        assert graders.wait(pid)[0] == -signal.SIGKILL
+        assert [path.name[:8] for path in temporary.iterdir()] == ["grading-"]
+        leftovers.sweep()
+        assert list(temporary.iterdir()) == [leftovers.own_folder()]
+    finally:
+        graders.close()

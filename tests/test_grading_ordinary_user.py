@@ -15,7 +15,7 @@ from grading.course import Course
 from grading.release import release
 from grading.room import obstacle
 from tests.attacks_processes import KERNEL, PROCESSES, RIGHTS
-from tests.attacks_reach import CLOSED
+from tests.attacks_reach import CLOSED, COPY
 from tests.ordinary_user import OUTSIDE
 from tests.toy_course import WRONG_DOUBLE, Submission, hand_in, make_course
 
@@ -136,3 +136,9 @@ def test_doctor_says_what_an_ordinary_user_lacks(found):
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_a_submission_of_an_ordinary_users_class_cannot(found, attack):
     assert found["attacks"][attack][0] == "stopped", found["attacks"][attack]
+
+
+@pytest.mark.parametrize("change", COPY)
+def test_a_notebook_of_an_ordinary_users_class_changes_a_copy_of_its_files(found, folder, change):
+    assert found["attacks"][change][0] == "got", found["attacks"][change]
+    assert (folder / "data" / "data.csv").read_text() == "1,2"

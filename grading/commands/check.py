@@ -10,6 +10,7 @@ from nbformat import NotebookNode
 from nbgrader.utils import is_grade, is_solution
 from traitlets.config import Config
 
+from grading import leftovers
 from grading.commands import Answer
 from grading.course import CONFIG_FILE, Course, CourseError
 from grading.environment import package_files
@@ -58,14 +59,16 @@ def run(_, options: argparse.Namespace) -> Iterator[Answer]:
     # other notebooks are named as well, so that nobody is told that they were left out
     folder = path.resolve().parent
     beside = intake.read(folder, [other.stem for other in folder.glob("*.ipynb")], files)
-    if obstacle():
-        settings.SandboxProvisioner.isolate = False
     given = released.read_bytes() if released else content
     name = released.stem if released else path.stem
     key = hashlib.sha256(given).hexdigest()
     package = Package(key, {name: given}, files, settings, released=True)
     submission = Submission({name: content}, beside.files, beside.problems)
-    found = run_submission(package, submission)
+    with leftovers.together():
+        leftovers.sweep()
+        if obstacle():
+            settings.SandboxProvisioner.isolate = False
+        found = run_submission(package, submission)
     for name in _hidden(read_submission(decode(given))):
         found.points.pop(name)
     yield Answer(_text(path, released, found), _data(path, released, found), _passed(found))
