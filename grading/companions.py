@@ -1,8 +1,10 @@
 """Files that a student handed in beside a notebook, and that the notebook may need when it runs."""
 
+import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from grading.archives import Unreadable, size
@@ -11,6 +13,7 @@ from grading.keeping import NotWritten
 from grading.submitted import Submitted, alike
 
 NO_NAME = ("", ".", "..")
+AGAIN = re.compile(r"-\d+(?=(?:\.[^.]*)?$)")  # Canvas adds -1 to a name that was there before
 
 
 class Companions:
@@ -58,9 +61,8 @@ class Companions:
                 self._put(other, notebook, place)
                 names.append("/".join(place))
             except (Unreadable, NotWritten) as error:
-                who, assignment = notebook.origin, notebook.target[0]
-                line = Line(other.path, "not taken", str(error), who.student, assignment)
-                lines.append(line)
+                line = notebook.line("not taken", str(error))
+                lines.append(replace(line, path=other.path, notebook=""))
         return sorted(names), lines
 
     def rest(self) -> list[Line]:
@@ -74,8 +76,31 @@ class Companions:
 
     def _put(self, other: Other, notebook: Candidate, place: tuple[str, ...]) -> None:
         student, assignment = notebook.origin.student, notebook.target[0]
-        if not self._claim(other, student, assignment, place):
+        parts = self._check(other, assignment, place)
+        taken = self._places[student, assignment]
+        if taken.get(parts) == other:
             return
+        around = [parts[:length] for length in range(1, len(parts))]
+        if parts in taken or any(taken.get(folder) for folder in around):
+            raise NotWritten("another file of the student has this name, or differs in capitals")
+        data = self._read(other, student)
+        self.submitted.put(student, assignment, place, notebook.time, data)
+        taken |= dict.fromkeys(around) | {parts: other}
+
+    def _check(self, other: Other, assignment: str, place: tuple[str, ...]) -> tuple[str, ...]:
+        """The place in the form that tells it from others; `NotWritten` if no file may be there."""
+        most = other.export.limits.folders
+        if len(place) > most:
+            raise NotWritten(f"more than {most} folders in each other")
+        if any(part in NO_NAME or "/" in part or "\0" in part for part in place):
+            raise NotWritten("the name leads elsewhere")
+        parts = tuple(alike(part).rstrip(". ") for part in place)  # as Windows does
+        names = {alike(f"{name}.ipynb") for a, name in self._notebooks if a == assignment}
+        if parts[0] in {TIME, *names}:
+            raise NotWritten(f"{place[0]} would be in the place of the notebook or of the time")
+        return parts
+
+    def _read(self, other: Other, student: str) -> bytes:
         limits = other.export.limits
         much = f"more than {size(limits.unpacked)} beside notebooks in all"
         if self._sizes[student] > limits.unpacked:
@@ -88,28 +113,7 @@ class Companions:
         self._sizes[student] += len(data)
         if self._sizes[student] > limits.unpacked:
             raise Unreadable(much)
-        self.submitted.put(student, assignment, place, notebook.time, data)
-
-    def _claim(self, other: Other, student: str, assignment: str, place: tuple[str, ...]) -> bool:
-        """Whether the place is free; false if the file is there by itself already.
-
-        Raises:
-            NotWritten: if the place is a notebook's, a time's, or that of another file.
-        """
-        if any(part in NO_NAME or "/" in part or "\0" in part for part in place):
-            raise NotWritten("the name leads elsewhere")
-        parts = tuple(alike(part).rstrip(". ") for part in place)  # as Windows does
-        names = {alike(f"{name}.ipynb") for a, name in self._notebooks if a == assignment}
-        if parts[0] in {TIME, *names}:
-            raise NotWritten(f"{place[0]} would be in the place of the notebook or of the time")
-        taken = self._places[student, assignment]
-        if taken.get(parts) == other:
-            return False
-        around = [parts[:length] for length in range(1, len(parts))]
-        if parts in taken or any(taken.get(folder) for folder in around):
-            raise NotWritten("another file of the student has this name, or differs in capitals")
-        taken |= dict.fromkeys(around) | {parts: other}
-        return True
+        return data
 
 
 def _place(other: Other, notebook: Candidate) -> tuple[str, ...]:
@@ -118,4 +122,10 @@ def _place(other: Other, notebook: Candidate) -> tuple[str, ...]:
     archive = PurePosixPath(other.path).suffix.lower() in ARCHIVES
     if other.origin.text or archive or file[: len(folder)] != folder:
         return ()
-    return tuple(unicodedata.normalize("NFC", part) for part in file[len(folder) :])
+    place = tuple(unicodedata.normalize("NFC", part) for part in file[len(folder) :])
+    handed_in_again = re.fullmatch(
+        rf"{re.escape(notebook.target[1])}-\d+\.ipynb", notebook.origin.file[-1]
+    )
+    if other.origin.platform == "canvas" and len(file) == 1 and handed_in_again:
+        return (AGAIN.sub("", place[0]),)
+    return place

@@ -14,7 +14,7 @@ from grading.submitted import alike, digest
 STATUSES = ("taken", "replaced", "unchanged", "older", "not taken", "ignored")
 TIME = "timestamp.txt"
 NO_TIME = "holds no date with a time such as 2030-01-31 12:00:00 UTC: mend it, and collect again"
-STUDENTS_TIME = "a student's: a time counts as <student>/<assignment>/timestamp.txt of nbgrader"
+STUDENTS_TIME = "a student's own: only nbgrader's counts, <student>/<assignment>/timestamp.txt"
 ARCHIVES = {".7z", ".rar", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst"}
 
 

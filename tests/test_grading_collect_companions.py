@@ -1,6 +1,7 @@
 """Files beside a notebook come along with it, and only those, and nothing is lost by it."""
 
 import os
+import random
 import tracemalloc
 
 import pytest
@@ -8,9 +9,11 @@ import pytest
 import grading.exports
 from grading.archives import MB, Limits
 from grading.collect import collect
+from grading.intake import Intake
 from tests.collecting import MOODLE, OTHER, TOY, handed_in, notebook, packed, tree
 
 CHANGED = TOY.replace(b"answer", b"changed")
+NOISE = random.Random(0).randbytes(999)  # packed it is as it was
 EXCHANGE = "ada+toy+2026-11-18 10:00:00 UTC"
 
 
@@ -92,6 +95,10 @@ def test_what_lies_beside_a_notebook_comes_along(course, export, files, expected
                      "in the place of the notebook", id="the notebook's name for Windows"),
         pytest.param({"ada.zip": packed({"toy.ipynb": TOY, "Timestamp.txt/x": b"1"})},
                      "or of the time", id="a folder for the time"),
+        pytest.param({"ada.zip": packed({"toy.ipynb": TOY, "x/" * 40 + "x": b"1"})},
+                     "folders in each other", id="deep"),
+        pytest.param({"ada.zip": packed({"toy.ipynb": TOY, "x": NOISE}).replace(
+                     NOISE[:20], bytes(20))}, "damaged", id="damaged"),
         pytest.param({"ada/toy.ipynb": TOY, "ada/timestamp.txt": b"2001-01-01 00:00 UTC"},
                      "a student's", id="time"),
     ],
@@ -106,6 +113,13 @@ def test_what_does_not_come_along_has_a_reason(course, export, tmp_path, files, 
     assert reason in other.reason
     after = {name: data for name, data in tree(tmp_path).items() if "/submitted/" not in name}
     assert {name for name in after if name not in outside} <= {"course/_build/grading/collect.lock"}
+
+
+def test_a_damaged_file_does_not_hold_the_place_of_another(course, export):
+    data = packed({"toy.ipynb": TOY, "X": NOISE, "x": b"1"}).replace(NOISE[:20], bytes(20))
+    lines = collect(course, [export({"ada.zip": data})])
+    assert beside(course) == {"ada/toy/x": b"1"}
+    assert reasons(lines, "not taken") == {"ada.zip/X": "damaged or cut off in the zip"}
 
 
 def test_links_beside_a_notebook_are_not_followed(course, export, tmp_path):
@@ -125,6 +139,17 @@ def test_the_name_of_a_file_means_nothing(course, export, name):
     collect(course, [export({"ada/toy.ipynb": TOY, f"ada/{name}": content}, "export.zip")],
             limits=Limits(notebook=MB))  # fmt: skip
     assert beside(course) == {f"ada/toy/{name}".replace("e\u0301", "\u00e9"): content}
+
+
+def test_grading_takes_in_what_came_along(course, export):
+    files = {"ada/toy/toy.ipynb": TOY, "ada/toy/help.py": b"x = 1", "ada/toy/d/a.csv": b"1"}
+    files["ada/toy/timestamp.txt"] = b"2026-11-18T11:00+01:00"
+    collect(course, [export(files)])
+    found = Intake().read(course.folder("submitted", "toy", "ada"), ["toy"])
+    time = {"timestamp.txt": b"2026-11-18 10:00:00.000000 UTC"}
+    assert found.files == {"help.py": b"x = 1", "d/a.csv": b"1"} | time
+    assert found.notebooks == {"toy": TOY}
+    assert found.problems == []
 
 
 def test_a_file_goes_to_each_assignment_beside_it(course, export):
@@ -154,6 +179,16 @@ def test_of_uploads_to_canvas_the_latest_is_taken(course, export):
     files = {"a_1_9_toy.ipynb": TOY, "a_1_8_x.csv": b"old", "a_1_10_x.csv": b"new"}
     collect(course, [export(files)])
     assert beside(course) == {"a_1/toy/x.csv": b"new"}
+
+
+def test_canvas_renames_what_is_handed_in_again(course, export):
+    first = {"a_1_1_toy.ipynb": TOY, "a_1_2_help.py": b"1", "a_1_3_x-2.csv": b"1"}
+    again = {"a_1_4_toy-1.ipynb": TOY, "a_1_5_help-3.py": b"2", "a_1_6_x-2-1.csv": b"2"}
+    expected = {"a_1/toy/help.py": b"1", "a_1/toy/x-2.csv": b"1"}
+    collect(course, [export(first, "first")])
+    assert beside(course) == expected
+    collect(course, [export(again, "again")])
+    assert beside(course) == dict.fromkeys(expected, b"2")
 
 
 def test_a_later_submission_replaces_the_files_and_keeps_what_was_there(course, export):
@@ -229,3 +264,6 @@ def test_three_thousand_files_open_their_zip_once(course, export, monkeypatch):
     (line,) = collect(course, [export({"ada/b.zip": packed({"a.zip": packed(files)})})])
     assert len(line.files) == len(beside(course)) == 3_000
     assert len(opened) < 10
+    found = Intake().read(course.folder("submitted", "toy", "ada"), ["toy"])
+    assert len(found.files) == 200
+    assert "there are more than 200 files" in found.problems[0]
