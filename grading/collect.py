@@ -8,13 +8,15 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from grading.archives import Limits, Unreadable
+from grading.companions import Companions
 from grading.course import Course, CourseError
 from grading.exports import Export
-from grading.finds import Candidate, Line, look
+from grading.finds import Candidate, Line, Other, look
+from grading.keeping import NotWritten
 from grading.layouts import is_notebook
 from grading.matching import Sources, Unknown
 from grading.namesakes import Namesake, Namesakes
-from grading.submitted import NUMBERED, NotWritten, Submitted, alike, digest
+from grading.submitted import NUMBERED, Submitted, alike, digest
 
 
 def collect(
@@ -26,7 +28,7 @@ def collect(
     limits: Limits | None = None,
     progress: bool = False,
 ) -> list[Line]:
-    """Copy the notebooks of an export to where grading looks for them.
+    """Copy the notebooks of an export, and what lies beside them, to where grading looks for them.
 
     Whoever handed in is found from the platform's names, the assignment from the cells. The export
     is not changed. What was there before and differs is kept in ``.earlier``.
@@ -40,7 +42,8 @@ def collect(
         progress: whether to show a bar.
 
     Returns:
-        A line for each file, those of a student together.
+        A line for each file, those of a student together; what came along with a notebook is
+        named in the notebook's line.
 
     Raises:
         CourseError: if a path does not exist or is within the submissions, or an assignment does
@@ -80,18 +83,24 @@ def _collect(
     lines: list[Line] = []
     with ExitStack() as stack:
         candidates: list[Candidate] = []
+        others: list[Other] = []
         for path in exports:
             export = stack.enter_context(Export(path, limits))
-            candidates += look(export, names, lines, progress)
+            found = look(export, names, lines, progress)
+            candidates += found[0]
+            others += found[1]
         matched = _match(candidates, sources, wanted, lines)
         settled = _settle(matched, submitted, lines)
         known = _strangers(settled, submitted, lines)
+        companions = Companions(others, submitted, sources.notebooks)
         try:
             for group in _groups(known):
-                lines += _take(group, submitted)
+                lines += _take(group, submitted, companions)
         finally:
             submitted.save()
-    lines = _nothing_else(lines)
+    ids = {candidate.item: candidate.origin.student for candidate in settled}
+    ids = {one.origin.student: ids[one.item] for one in matched if one.item in ids}
+    lines = _told(lines + companions.rest(), ids)
     return sorted(lines, key=lambda line: (line.student, line.assignment, line.path))
 
 
@@ -179,7 +188,7 @@ def _groups(candidates: list[Candidate]) -> list[list[Candidate]]:
     return [sorted(group, key=Candidate.rank, reverse=True) for group in groups.values()]
 
 
-def _take(group: list[Candidate], submitted: Submitted) -> list[Line]:
+def _take(group: list[Candidate], submitted: Submitted, companions: Companions) -> list[Line]:
     """Take the first of a student's files for one notebook, unless what is there is later."""
     best, *others = group
     lines = [other.line("older", _why_older(other, best)) for other in others]
@@ -189,13 +198,15 @@ def _take(group: list[Candidate], submitted: Submitted) -> list[Line]:
         data = best.export.read(best.item, best.export.limits.notebook)
         if digest(data) != best.sha256:
             raise Unreadable("it changed while it was read: collect again")
-        status = submitted.put(best.origin, best.target, best.time, data)
+        place = (f"{best.target[1]}.ipynb",)
+        status = submitted.put(best.origin.student, best.target[0], place, best.time, data)
     except (Unreadable, NotWritten) as error:
         return [best.line("not taken", str(error)), *lines]
+    names, left = companions.take(best)
     found = {"from": best.path, "sha256": best.sha256}
     submitted.remember(best.origin, best.target, best.time, **found)
     broken = "" if best.content.is_notebook else "damaged; taken for its name"
-    return [best.line(status, broken), *lines]
+    return [best.line(status, broken, names), *left, *lines]
 
 
 def _why_older(other: Candidate, best: Candidate) -> str:
@@ -206,12 +217,17 @@ def _why_older(other: Candidate, best: Candidate) -> str:
     return f"another of the same student; chosen: {best.path}"
 
 
-def _nothing_else(lines: list[Line]) -> list[Line]:
-    """Files that are no notebooks matter where a student handed in nothing else."""
-    others = {line.student for line in lines if line.status != "ignored"}
-    return [
-        replace(line, status="not taken")
-        if line.status == "ignored" and line.student and line.student not in others
-        else line
-        for line in lines
-    ]
+def _told(lines: list[Line], ids: dict[str, str]) -> list[Line]:
+    """Say more of what is no notebook: it matters where a student handed in nothing else."""
+    others = {line.student for line in lines if line.notebook}
+    told = []
+    for line in lines:
+        if not line.notebook:
+            line = replace(line, student=ids.get(line.student, line.student))
+        if line.status == "ignored" and line.student:
+            if line.student not in others:
+                line = replace(line, status="not taken")
+            elif line.reason.endswith("not a notebook"):
+                line = replace(line, reason=f"{line.reason}, and not beside one that was taken")
+        told.append(line)
+    return told

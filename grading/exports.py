@@ -55,6 +55,7 @@ class Export:
         self.limits = limits or Limits()
         self.is_zip = path.is_file() and path.suffix.lower() == ".zip"
         self._open: dict[tuple, zipfile.ZipFile] = {}
+        self._last: dict[tuple, zipfile.ZipFile] = {}  # one at most
         self._entries: Counter = Counter()
         self._unpacked: Counter = Counter()
         self._start = 0
@@ -67,6 +68,7 @@ class Export:
         for archive in self._open.values():
             archive.close()
         self._open.clear()
+        self._close_last()
 
     def items(self) -> Iterator[Item]:
         """Every file, in the order of names in folders and of entries in zips.
@@ -176,17 +178,27 @@ class Export:
         if len(place) == 1:
             return _read_file(place[0], limit)
         around = place[:-1]
-        archive = self._open.get(around) or self._zip(around, owner)
-        try:
-            data = read_entry(archive, place[-1], limit)
-        finally:
-            if around not in self._open:
-                archive.close()
+        archive = self._open.get(around) or self._again(around, owner)
+        data = read_entry(archive, place[-1], limit)
         if not self._known:
             self._unpacked[owner] += len(data)
         if self._unpacked[owner] > self.limits.unpacked:
             raise Unreadable(f"more than {size(self.limits.unpacked)} in all")
         return data
+
+    def _again(self, place: tuple, owner: str) -> zipfile.ZipFile:
+        """A zip that was closed; it stays open, for what is read next is often beside it."""
+        if place not in self._last:
+            self._close_last()
+            archive = self._zip(place, owner)
+            self._close_last()  # the one around it
+            self._last[place] = archive
+        return self._last[place]
+
+    def _close_last(self) -> None:
+        for archive in self._last.values():
+            archive.close()
+        self._last.clear()
 
 
 def _read_file(path: Path, limit: int) -> bytes:
@@ -194,9 +206,11 @@ def _read_file(path: Path, limit: int) -> bytes:
     try:
         handle = os.open(path, READ)
         with os.fdopen(handle, "rb") as file:
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
+            found = os.fstat(handle)
+            if not stat.S_ISREG(found.st_mode):
                 raise Unreadable("not a plain file")
-            return within(file.read(limit + 1), limit)
+            # as much memory is asked for as is to be read
+            return within(file.read(min(limit, found.st_size) + 1), limit)
     except OSError as error:
         raise Unreadable(f"cannot be read: {error.strerror}") from error
 

@@ -15,11 +15,11 @@ What lies within was named by a student, who may write somebody else's name.
 
 import re
 import unicodedata
-import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
-from nbgrader.utils import parse_utc
+from dateutil.tz import gettz
 
 from grading.student_ids import numbered_id, plain_id
 
@@ -41,6 +41,10 @@ TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?"
 ZONE = r"(?: (?:[A-Za-z]{1,5}|[+-][0-9]{4}))?"
 EXCHANGE = re.compile(
     rf"(?P<name>.+)\+(?P<assignment>[^+]+)\+(?P<time>{TIME}{ZONE})(?:\+(?P<random>[\w-]+))?"
+)
+WHEN = re.compile(
+    r"(?P<time>[0-9]{4}-?[0-9]{2}-?[0-9]{2}[ T][0-9]{2}:?[0-9]{2}(?::?[0-9]{2}(?:[.,][0-9]+)?)?)"
+    r" ?(?:(?P<zone>[A-Z]{1,5})|(?P<offset>[+-][0-9]{2}(?::?[0-9]{2})?))?"
 )
 NOTEBOOK = re.compile(r"\.ipynb(?:\.(?:txt|json|ipynb))*$|\.json$", re.IGNORECASE)
 AGAIN = re.compile(r" ?\(\d+\)$")  # a browser adds (1) to what is there already
@@ -209,19 +213,23 @@ def is_notebook(name: str) -> bool:
 
 
 def timestamp(text: str) -> str:
-    """A time as nbgrader writes it into ``timestamp.txt``, in UTC; nothing if it is no time.
+    """A date with a time, in UTC as nbgrader writes it; nothing if it is none.
 
-    >>> timestamp("2024-01-31 12:00:00 +0100")
+    All forms of ISO 8601 are read, with a blank or a T, and names of zones that Python knows. What
+    has no zone is in UTC, as it is for nbgrader.
+
+    >>> timestamp("2024-01-31T12:00+01:00")
     '2024-01-31 11:00:00.000000 UTC'
     """
-    text = text.strip()
-    if not re.fullmatch(TIME + ZONE, text):
+    found = WHEN.fullmatch(text.strip().upper())
+    if not found:
         return ""
-    # nbgrader's reader takes +0100 for 100 seconds; so the offset goes without its space
-    text = re.sub(r" ([+-][0-9]{4})$", r"\1", text)
+    name = found["zone"] or "UTC"
+    zone = UTC if name in ("Z", "UTC") else gettz(name)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return parse_utc(text).strftime("%Y-%m-%d %H:%M:%S.%f UTC")
+        when = datetime.fromisoformat(found["time"] + (found["offset"] or ""))
+        when = when if when.tzinfo else when.replace(tzinfo=zone)
+        # of a zone that nobody knows, nothing can be said
+        return when.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f UTC") if zone else ""
     except (ValueError, OverflowError):
         return ""

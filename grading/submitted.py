@@ -3,22 +3,15 @@
 import hashlib
 import json
 import os
-import shutil
 import unicodedata
-from datetime import UTC, datetime
 from pathlib import Path
 
 from grading.course import Course, CourseError
+from grading.keeping import Keeping, NotWritten
 from grading.layouts import Origin, timestamp
 
 RECORD = ".collected.json"
-EARLIER = ".earlier"
 NUMBERED = ("moodle", "canvas")
-PART = ".part"  # what is being written: a run that was killed leaves this alone
-
-
-class NotWritten(Exception):
-    """A file that could not be put in its place; the message says why."""
 
 
 class Submitted:
@@ -38,7 +31,7 @@ class Submitted:
         self.root = course.folder("submitted", ".")
         self.records = self._read_records()
         self._changed = False
-        self._now = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
+        self._keeping = Keeping(self.root)
         there = self.root.iterdir() if self.root.is_dir() else ()
         self._folders = {alike(path.name): path.name for path in there}
 
@@ -83,12 +76,15 @@ class Submitted:
         there = self._time(folder)
         return bool(time and there and time < there)
 
-    def put(self, origin: Origin, target: tuple[str, str], time: str, data: bytes) -> str:
-        """Put a notebook in its place, and what was there among the earlier ones.
+    def put(
+        self, student: str, assignment: str, place: tuple[str, ...], time: str, data: bytes
+    ) -> str:
+        """Put a file in its place, and what was there among the earlier ones.
 
         Args:
-            origin: who handed it in.
-            target: the assignment's name and the notebook's.
+            student: the id of who handed it in.
+            assignment: the assignment's name.
+            place: its path in the student's folder for that assignment.
             time: when it was handed in, as nbgrader writes it, or nothing.
             data: the file's content.
 
@@ -98,19 +94,19 @@ class Submitted:
         Raises:
             NotWritten: if that is not possible.
         """
-        assignment, notebook = target
-        folder = self.course.folder("submitted", assignment, origin.student)
-        path = folder / f"{notebook}.ipynb"
+        folder = self.course.folder("submitted", assignment, student)
+        path = folder.joinpath(*place)
         try:
-            self._refuse_links(folder)
-            there = os.path.lexists(path)
-            status = "taken"
-            if there:
-                status = "unchanged" if _holds(path, data) else "replaced"
+            self._keeping.refuse_links(path.parent)
+            status = "unchanged" if _holds(path, data) else "replaced"
+            if not os.path.lexists(path):
+                status = "taken"
             if not self.dry_run:
-                if status != "unchanged":
-                    self._write(path, data)
+                # first the time: a run that is killed leaves no late file with an early time
                 self._write_time(folder, time, keep=status == "unchanged")
+                if status != "unchanged":
+                    self._keeping.make_room(folder, place)
+                    self._keeping.write(path, data)
         except OSError as error:
             raise NotWritten(f"cannot be written: {error.strerror or error}") from error
         return status
@@ -147,7 +143,7 @@ class Submitted:
         """Write the record, if it changed."""
         if self._changed and not self.dry_run:
             text = json.dumps(self.records, indent=1, ensure_ascii=False, sort_keys=True)
-            self._write(self.root / RECORD, text.encode("utf-8", "replace"), keep=False)
+            self._keeping.write(self.root / RECORD, text.encode("utf-8", "replace"), keep=False)
             self._changed = False
 
     def _known(self, student: str, target: tuple[str, str]) -> dict:
@@ -169,45 +165,9 @@ class Submitted:
         if (keep and there) or there == time:
             return
         if time:
-            self._write(path, time.encode())
+            self._keeping.write(path, time.encode())
         elif os.path.lexists(path):
-            self._move_away(path)
-
-    def _write(self, path: Path, data: bytes, keep: bool = True) -> None:
-        """Write a file such that it is there whole; what was there is kept among the earlier."""
-        part = self.root / PART
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.unlink(missing_ok=True)  # a link would be written through
-        if keep and path.is_file() and not path.is_symlink():
-            # a copy, so that there is a notebook at every moment
-            shutil.copy2(path, part)
-            part.replace(self._earlier(path))
-        elif keep and os.path.lexists(path):
-            self._move_away(path)
-        part.write_bytes(data)
-        part.replace(path)
-
-    def _move_away(self, path: Path) -> None:
-        path.rename(self._earlier(path))
-
-    def _earlier(self, path: Path) -> Path:
-        """A free place for what is to be replaced, in a folder that is named after the time."""
-        inside = path.parent.relative_to(self.root)
-        folder = self.root / EARLIER / inside / self._now
-        number = 1
-        while os.path.lexists(folder / path.name):
-            number += 1
-            folder = folder.with_name(f"{self._now}-{number}")
-        self._refuse_links(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder / path.name
-
-    def _refuse_links(self, folder: Path) -> None:
-        while folder not in (self.root, folder.parent):
-            if folder.is_symlink():
-                name = folder.relative_to(self.root.parent)
-                raise NotWritten(f"{name} is a link; nothing is written through it: remove it")
-            folder = folder.parent
+            self._keeping.move_away(path)
 
 
 def _same(ours: tuple, known: tuple) -> bool:

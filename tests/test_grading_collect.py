@@ -36,6 +36,7 @@ EXPORTS = {
             "ada/toy/toy.ipynb": TOY,
             "ada/toy/timestamp.txt": b"2024-01-31 12:00:00.000000 UTC",
             "bob/other/other.ipynb": OTHER,
+            "bob/other/data.csv": b"1,2",
         },
         {"ada": ("ada", "nbgrader", None, False), "bob": ("bob", "nbgrader", None, False)},
     ),
@@ -93,6 +94,7 @@ EXPORTS = {
         {
             "lovelaceada_12345/toy/toy.ipynb": TOY,
             "hopperg_222/other/other.ipynb": OTHER,
+            "hopperg_222/other/notes.txt": b"sorry",
             "anon_x1Y2z/toy/toy.ipynb": TOY,
         },
         {
@@ -116,6 +118,7 @@ EXPORTS = {
             "carl/toy/toy.ipynb": TOY,
             "dora/other/other.ipynb": OTHER,
             "emil/toy/toy.ipynb": TOY,
+            "emil/toy/data.csv": b"1",
             "fay/toy/toy.ipynb": TOY,
         },
         {name: (name, "plain", None, False) for name in ("ada", "bob", "carl", "dora", "emil")}
@@ -195,8 +198,9 @@ def test_all_notebooks_of_an_assignment_are_taken(course, export):
     one, two = notebook("p1", "p2", "p3"), notebook("q1", "q2", "q3")
     files = {"ada/pair.zip": packed({"a.ipynb": one, "b.ipynb": two, "img.png": b"x"})}
     lines = collect(course, [export(files)])
-    assert handed_in(course) == {"ada/pair/part_1.ipynb": one, "ada/pair/part_2.ipynb": two}
-    assert [line.status for line in lines] == ["ignored", "taken", "taken"]
+    expected = {"ada/pair/part_1.ipynb": one, "ada/pair/part_2.ipynb": two}
+    assert handed_in(course) == expected | {"ada/pair/img.png": b"x"}
+    assert [(line.status, line.files) for line in lines] == [("taken", ["img.png"])] * 2
 
 
 def test_a_zip_may_wrap_an_export_into_a_folder(course, export):

@@ -95,3 +95,42 @@ def test_the_size_is_a_setting(course, export):
     assert "larger than 1 MB" in answer.text
     with pytest.raises(SystemExit):
         run(course, "--max-size", "much", export({}))
+
+
+def test_a_table_counts_what_came_along_and_json_names_it(course, export):
+    files = {f"ada_LATE_1_{n}_{n}.csv": b"1" for n in range(2, 5)}
+    files |= {"ada_LATE_1_9_toy.ipynb": TOY, "bob_2_10_toy.ipynb": TOY, "bob_2_11_x": b"1"}
+    (answer,) = run(course, export(files))
+    assert [line.split("ipynb")[-1].strip() for line in answer.text.splitlines()[1:3]] == [
+        "late; with 3 other files",
+        "with 1 other file",
+    ]
+    assert answer.text.endswith("\n2 taken")
+    assert answer.data["files"][0]["files"] == ["2.csv", "3.csv", "4.csv"]
+    assert json.loads(json.dumps(answer.data)) == answer.data
+
+
+def test_of_many_files_that_are_not_taken_the_table_shows_the_first(course, export):
+    files = {f"ada/{n:03}.csv": b"1" for n in range(300)}
+    (answer,) = run(course, export({**files, "bob/toy.ipynb": TOY}))
+    lines = answer.text.splitlines()
+    assert len(lines) == 1 + 10 + 1 + 1 + 2
+    assert "a .csv file, not a notebook" in lines[10]
+    assert lines[11].split() == ["ada", "not", "taken", "290", "more", "--json", "names", "them"]
+    assert {line["reason"] for line in answer.data["files"] if line["student"] == "ada"} == {
+        "a .csv file, not a notebook"
+    }
+
+
+def test_what_else_a_student_handed_in_is_named_where_nothing_could_be_taken(course, export):
+    files = {"ada/x.ipynb": b"{}", "ada/a.pdf": b"1", "bob/toy.ipynb": TOY, "bob/b.rar": b"1"}
+    (answer,) = run(course, export(files))
+    assert "ada/a.pdf" in answer.text
+    assert "bob/b.rar" not in answer.text
+    assert answer.text.endswith("1 taken, 2 not taken, 1 other file ignored")
+
+
+def test_only_a_path_is_required(course, capsys):
+    with pytest.raises(SystemExit):
+        run(course)
+    assert capsys.readouterr().err.endswith("the following arguments are required: PATH\n")

@@ -4,6 +4,8 @@ import argparse
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 
 from grading.archives import MB, Limits
@@ -19,6 +21,10 @@ Copy the notebooks that students handed in to submitted/<student>/<assignment>/,
 platform or the student named them. PATH is a folder or a zip as the platform exported it; it is
 not changed. The student is found from the platform's name, the assignment from the cells.
 
+Files beside a notebook, or in folders below it, come along under their own names: the notebook may
+need them. Other notebooks, archives and what lies elsewhere do not. A student may bring 500 MB;
+grading uses of it what c.Intake.folder_size and c.Intake.folder_files allow, 100 MB in 200 files.
+
   python -m grading collect ~/Downloads/Signals-12345.zip
       everything in one export: from Moodle, Canvas, nbgrader, or files named after students
 
@@ -27,7 +33,7 @@ not changed. The student is found from the platform's name, the assignment from 
 
 What was there before and differs moves to submitted/.earlier/. Names and numbers, with which scores
 go back to the platform, are kept in submitted/.collected.json. A table says what was taken, what
-was not, and why. Stopped or repeated, it takes only what is not there yet.
+was not, and why; --json names every file. Stopped or repeated, it takes only what is not there yet.
 
 Moodle numbers its participants anew in each assignment. The first id that a student gets here stays
 the student's: later assignments are assigned by the full name. If two students have one full name
@@ -36,8 +42,11 @@ name, as in ada_lovelace_12_28_assignsubmission_file_. Where Moodle hides the na
 a student of its own.
 
 A time counts for late penalties if nbgrader wrote it: in the name of a folder of its exchange, or
-else as <student>/<assignment>/timestamp.txt. One within what a student uploaded does not count."""
+else as <student>/<assignment>/timestamp.txt. That file holds a date with a time, for instance
+2030-01-31 12:00:00 UTC or 2030-01-31T13:00+01:00; without a zone it is UTC. One within what a
+student uploaded does not count."""
 
+MOST = 10  # lines of a student for what was not taken
 WIDEST = {"student": 40, "assignment": 30, "file": 60}
 
 
@@ -47,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "more",
         nargs="*",
+        default=[],  # without it the usage says that one is required
         metavar="ASSIGNMENT",
         help="take these assignments only (default: all); further folders and zips may stand "
         "here too (one that is named as an assignment: ./NAME)",
@@ -113,14 +123,8 @@ def _report(lines: list[Line], counts: dict[str, int], dry_run: bool) -> str:
     1 not taken
     """
     rows = [("student", "assignment", "what", "file", "reason")]
-    for line in lines:
-        if line.status != "ignored":
-            late = "late" if line.late and line.status in ("taken", "replaced") else ""
-            reason = "; ".join(filter(None, (late, _fit(line.reason, 300))))
-            student = _fit(line.student, WIDEST["student"])
-            assignment = _fit(_target(line), WIDEST["assignment"])
-            file = _fit(line.path, WIDEST["file"])
-            rows.append((student, assignment, line.status, file, reason))
+    for student, group in groupby(lines, key=attrgetter("student")):
+        rows += _rows(student, [line for line in group if line.status != "ignored"])
     sizes = [max(len(row[n]) for row in rows) for n in range(4)]
     table = [
         "  ".join([*(f"{row[n]:<{sizes[n]}}" for n in range(4)), row[4]]).rstrip() for row in rows
@@ -132,6 +136,35 @@ def _report(lines: list[Line], counts: dict[str, int], dry_run: bool) -> str:
     end = ", ".join(found) or "nothing was found"
     note = "\nNothing was written: this was a dry run." if dry_run else ""
     return "\n".join([*(table if len(table) > 1 else []), "", end]).lstrip("\n") + note
+
+
+def _rows(student: str, lines: list[Line]) -> list[tuple]:
+    """The table's rows for one student; of many files that were not taken only the first."""
+    refused = [line for line in lines if line.status == "not taken"]
+    more = refused[MOST:] if student else []  # without a name these are of several students
+    name = _fit(student, WIDEST["student"])
+    rows = [
+        (
+            name,
+            _fit(_target(x), WIDEST["assignment"]),
+            x.status,
+            _fit(x.path, WIDEST["file"]),
+            _why(x),
+        )
+        for x in lines
+        if not more or x.status != "not taken" or x in refused[:MOST]
+    ]
+    if more:
+        rows.append((name, "", "not taken", f"{len(more):,} more", "--json names them"))
+    return rows
+
+
+def _why(line: Line) -> str:
+    """What is to be said of a file: whether it was late, what came along, why it was not taken."""
+    late = "late" if line.late and line.status in ("taken", "replaced") else ""
+    count = len(line.files)
+    files = f"with {count} other file{'s' * (count > 1)}" if count else ""
+    return "; ".join(filter(None, (late, files, _fit(line.reason, 300))))
 
 
 def _target(line: Line) -> str:
