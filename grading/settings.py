@@ -14,12 +14,13 @@ from grading.execute import ExecuteSubmission
 from grading.feedback import FeedbackExporter, HideTests
 from grading.intake import Intake, SubmissionExporter
 from grading.kernels import SandboxProvisioner
+from grading.pages import FeedbackPages
 from grading.release import RefuseLeftovers
 from grading.transplant import Transplant
 
 OURS = (
     *(ExecuteSubmission, SandboxProvisioner, Intake, SubmissionExporter, Transplant),
-    *(RefuseLeftovers, FeedbackExporter, HideTests),
+    *(RefuseLeftovers, FeedbackExporter, FeedbackPages, HideTests),
 )
 
 
