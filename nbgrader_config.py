@@ -87,11 +87,15 @@ c.GenerateFeedback.preprocessors = [
     "nbgrader.preprocessors.GetGrades",
     "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
 ]
+c.FeedbackPages.time_limit = 30  # seconds for a page; then it is left to points and messages
+c.FeedbackPages.memory = 2048  # MiB
 
 # Formgrader: mathematics without a network, and no script of a student in your browser.
 c.HTMLExporter.extra_template_basedirs = TEMPLATES
 c.HTMLExporter.filters = {
+    "ansi2html": "grading.caps.colored",
     "clean_html": "grading.feedback.clean_html",
+    "highlight_code": "grading.caps.HighlightCode",
     "markdown2html": "grading.formgrader.clean_markdown",
     "mathjax_source": "grading.formgrader.mathjax_source",
 }

@@ -1,22 +1,28 @@
 """Feedback pages: each message is shown, hidden tests and a student's scripts are not."""
 
 import re
+import shutil
 
 from nbconvert.exporters import HTMLExporter
-from nbconvert.filters import Highlight2HTML, strip_ansi
+from nbconvert.filters import strip_ansi
 from nbconvert.preprocessors import Preprocessor
 from nbformat import NotebookNode
 from nbgrader.api import Gradebook
 from nbgrader.converters import GenerateFeedback
 from nbgrader.preprocessors import ClearHiddenTests, ClearMarkScheme
-from nbgrader.utils import is_grade, is_solution
+from nbgrader.utils import is_grade, is_solution, is_task
 from traitlets import Bool
 from traitlets.config import Config
 
-from grading.clean import clean_html
+from grading.caps import HighlightCode, colored, shallow
+from grading.clean import clean_html, clean_page
 from grading.course import Course
 from grading.mathematics import markdown_with_mathml
 
+STAGED = "pages"  # below the folder for stamps: pages that are being made
+SHORT = """\
+Your code, your texts and their outputs are not shown here: a page of them takes too long to make. \
+The points and the messages are complete."""
 INSTEAD = "# Hidden tests ran here; if one failed, its message stands below."
 
 
@@ -87,7 +93,29 @@ def _hide(output: NotebookNode, hidden: set[str], is_test: bool) -> NotebookNode
     return output
 
 
-class HighlightAnswers(Highlight2HTML):
+class OnlyChecks(HideTests):
+    """Leave of a graded notebook what was scored: tests, the error of each, no answer.
+
+    Nothing of it takes long to convert, whatever the student wrote.
+    """
+
+    def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
+        """Hide the tests, take out what a student wrote, and say so."""
+        for cell in nb.cells:
+            if cell.cell_type == "code":
+                errors = [output for output in cell.outputs if output.output_type == "error"]
+                cell.outputs = errors[:1] if is_grade(cell) else []
+        nb, resources = super().preprocess(nb, resources)
+        nb.cells = [cell for cell in nb.cells if is_grade(cell) or is_task(cell)]
+        for cell in nb.cells:
+            cell.pop("attachments", None)
+            if is_solution(cell) or is_task(cell):
+                cell.source = ""
+        resources["short"] = SHORT
+        return nb, resources
+
+
+class HighlightAnswers(HighlightCode):
     """Color for what the student wrote; all other code stays plain.
 
     On a page with all code colored, nine of ten tags are colors. It is twice as long, and takes
@@ -107,7 +135,10 @@ class FeedbackExporter(HTMLExporter):
         """Convert, then keep only known tags and attributes of the body."""
         ours = {
             "highlight_code": HighlightAnswers(parent=self),
+            "ansi2html": colored,
+            "clean_html": clean_html,
             "markdown2html": markdown_with_mathml,
+            "shallow": shallow,
         }
         self.filters = {**self.filters, **ours}
         resources["waiting"] = _waiting(resources["nbgrader"])
@@ -115,7 +146,7 @@ class FeedbackExporter(HTMLExporter):
         # The first <body> is the template's: nothing of the student stands before it.
         head, _, body = html.partition("<body>")
         body = re.sub(r"</?(?:body|html)\b[^<>]*>", "", body)
-        return f"{head}<body>\n{clean_html(body)}\n</body>\n</html>\n", resources
+        return f"{head}<body>\n{clean_page(body)}\n</body>\n</html>\n", resources
 
 
 def _waiting(found: dict) -> set[str]:
@@ -128,7 +159,9 @@ def _waiting(found: dict) -> set[str]:
 
 
 def write_feedback(course: Course, assignment: str, student: str) -> bool:
-    """Make one student's feedback page, unless it tells of the same grades and comments already.
+    """Make one student's page in this process, unless it is up to date.
+
+    There is no limit on time and memory: it is for answers that can be trusted.
 
     Returns:
         Whether it was made.
@@ -136,16 +169,57 @@ def write_feedback(course: Course, assignment: str, student: str) -> bool:
     Raises:
         CourseError: if nbgrader fails.
     """
-    stamp = f"feedback-{assignment}-{student}"
+    now = basis(course, assignment, student)
+    if made_of(course, assignment, student) == now:
+        return False
+    make_page(course, assignment, student)
+    note_made(course, assignment, student, now)
+    return True
+
+
+def basis(course: Course, assignment: str, student: str) -> dict:
+    """What a page is made of: the graded notebook, the grades, the comments."""
     key = course.key(course.folder("autograded", assignment, student))
     with course.gradebook() as gradebook:
         books = gradebook.find_submission(assignment, student).notebooks
         grades = [(grade.name, grade.score) for book in books for grade in book.grades]
         comments = [(note.name, note.comment) for book in books for note in book.comments]
-    now = {"key": key, "grades": repr(sorted(grades)), "comments": repr(sorted(comments))}
-    folder = course.folder("feedback", assignment, student)
-    if folder.is_dir() and course.read_stamp(stamp) == now:
-        return False
-    course.run(GenerateFeedback, assignment, student)
-    course.write_stamp(stamp, **now)
-    return True
+    told = {"grades": repr(sorted(grades)), "comments": repr(sorted(comments))}
+    return {"key": key, "short": "", **told}
+
+
+def made_of(course: Course, assignment: str, student: str) -> dict | None:
+    """What the page that is there was made of; None if there is none."""
+    there = course.folder("feedback", assignment, student).is_dir()
+    return course.read_stamp(f"feedback-{assignment}-{student}") or None if there else None
+
+
+def note_made(course: Course, assignment: str, student: str, basis: dict) -> None:
+    """Write down what a page was made of; ``short`` says why it does not show all."""
+    course.write_stamp(f"feedback-{assignment}-{student}", **basis)
+
+
+def make_page(course: Course, assignment: str, student: str, short: bool = False) -> None:
+    """Make one student's page, at once in its place or not at all.
+
+    Args:
+        course: the course.
+        assignment: the assignment.
+        student: the student.
+        short: whether to show points, messages and comments alone.
+
+    Raises:
+        CourseError: if nbgrader fails.
+    """
+    staged = course.work / STAGED
+    steps = course.settings.GenerateFeedback.preprocessors
+    course.run(
+        *(GenerateFeedback, assignment, student),
+        traits={"preprocessors": [OnlyChecks, *steps]} if short else {},
+        feedback_directory=str(staged.relative_to(course.root)),
+    )
+    place = course.folder("feedback", assignment, student)
+    if place.exists():
+        shutil.rmtree(place)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    shutil.move(staged / student / assignment, place)

@@ -11,6 +11,8 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from grading.clean import clean_html
 
 LONGEST = 5_000  # letters of a formula that is converted
+MOST_WORK = 10**8  # letters that are looked at for the ends of formulas
+BEGINNING = re.compile(r"\\begin\{|\\\\[\[(]|\$")
 # what the converter does not know, by what it does
 OTHER_WORDS = {
     r"\\arg(?![A-Za-z])": r"\\operatorname{arg}",
@@ -75,8 +77,8 @@ class MathRenderer(IPythonRenderer):
 def markdown_html(context: Context | dict, source: str, renderer: type[IPythonRenderer]) -> str:
     """Return Markdown as HTML without scripts.
 
-    Text that cannot be converted is shown as it is: a picture may be missing, or quotations nested
-    too deep.
+    Text that cannot be converted is shown as it is: a picture may be missing, quotations nested
+    too deep, or thousands of formulas begun and not ended.
 
     Args:
         context: the template's variables; ``cell`` is the cell that the text belongs to.
@@ -85,10 +87,14 @@ def markdown_html(context: Context | dict, source: str, renderer: type[IPythonRe
     """
     attachments = context.get("cell", {}).get("attachments", {})
     rules = renderer(escape=False, attachments=attachments)
+    shown = f"<pre>{escape(source, quote=False)}</pre>"
+    # from each beginning, the end is looked for up to the end of the text
+    if len(BEGINNING.findall(source)) * len(source) > MOST_WORK:
+        return shown
     try:
         html = MarkdownWithMath(renderer=rules).render(source)
     except Exception:  # a student's text must not take the page away
-        return f"<pre>{escape(source, quote=False)}</pre>"
+        return shown
     return clean_html(html).strip()
 
 

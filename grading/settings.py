@@ -17,13 +17,14 @@ from grading.execute import ExecuteSubmission
 from grading.feedback import FeedbackExporter, HideTests
 from grading.intake import Intake, SubmissionExporter
 from grading.kernels import SandboxProvisioner
+from grading.pages import FeedbackPages
 from grading.release import RefuseLeftovers
 from grading.transplant import Transplant
 
 RANDOM = "skip_cells_with_tag"  # one that nobody can guess, so it is another one each time
 OURS = (
     *(ExecuteSubmission, SandboxProvisioner, Intake, SubmissionExporter, Transplant),
-    *(RefuseLeftovers, FeedbackExporter, HideTests),
+    *(RefuseLeftovers, FeedbackExporter, FeedbackPages, HideTests),
 )
 
 

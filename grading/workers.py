@@ -40,18 +40,20 @@ AHEAD = 2  # tasks that wait for each process, so that none is idle
 
 
 @contextmanager
-def local(jobs: int) -> Iterator[tuple[Executor, int]]:
+def local(jobs: int, kernels: bool = True) -> Iterator[tuple[Executor, int]]:
     """Processes of this machine, each a copy of one that has imported what grading needs.
 
     Where they are no longer needed, because of an exception such as Ctrl-C, they end at once.
 
     Args:
         jobs: how many.
+        kernels: whether they start kernels.
 
     Yields:
         An executor, and how many tasks it is given at a time.
     """
-    WARM.share()
+    if kernels:
+        WARM.share()
     context = get_context("forkserver")
     context.set_forkserver_preload(["grading.task"])
     _start_helpers()

@@ -8,11 +8,12 @@ from tqdm import tqdm
 from grading.commands import Answer, nothing_graded
 from grading.commands.grade import who_handed_in
 from grading.course import Course
-from grading.feedback import write_feedback
 from grading.late import renew_penalties
 from grading.ledger import scores
 from grading.out_of_date import out_of_date, told
+from grading.pages import FeedbackPages
 from grading.results import plain_line
+from grading.settings import check_settings
 from grading.student_ids import bad_id
 
 HELP = "make a page for each student: questions, points, messages, your comments"
@@ -20,6 +21,9 @@ DESCRIPTION = """\
 Writes feedback/<student>/<assignment>/<assignment>.html for each graded submission: the questions,
 the points, the message of each test that failed, and what you wrote in formgrader. Hidden tests are
 not shown, and no script that a student wrote runs. Pages that are up to date stay.
+
+A page that takes too long or too much memory (FeedbackPages in nbgrader_config.py sets the limits)
+is left to points, messages and comments, and named.
 
   python -m grading feedback digits_0_to_4"""
 
@@ -36,8 +40,9 @@ def run(course: Course, options: argparse.Namespace) -> Iterator[Answer]:
     """Write the pages of all that is graded, and say who gets none.
 
     Raises:
-        CourseError: if a student who was named handed in nothing.
+        CourseError: if a student who was named handed in nothing, or a setting of ours is wrong.
     """
+    check_settings(course.settings)
     assignments = course.choose(options.assignment)
     submitted = who_handed_in(course, assignments, options.student)
     found = False
@@ -54,7 +59,8 @@ def run(course: Course, options: argparse.Namespace) -> Iterator[Answer]:
             answer = _write(course, assignment, graded, none | lost, progress=not options.json)
             old = out_of_date(course, assignment, graded)
             text = "\n".join([answer.text, *told(assignment, old)])
-            yield Answer(text, answer.data | {"out of date": old}, passed=not lost)
+            passed = answer.passed and not lost
+            yield Answer(text, answer.data | {"out of date": old}, passed=passed)
         elif students or options.assignment:
             yield nothing_graded(assignment, bool(options.assignment), students=[], written=0)
         else:
@@ -87,16 +93,26 @@ def _write(
     course: Course, assignment: str, students: list[str], none: dict[str, str], progress: bool
 ) -> Answer:
     """Write the pages of one assignment."""
-    made = 0
-    hidden = not (progress and students)
-    for student in tqdm(students, desc="feedback", disable=hidden, leave=False):
-        made += write_feedback(course, assignment, student)
+    pages = FeedbackPages(config=course.settings).write(course, assignment, students)
+    # None: only where a person watches
+    look = {"desc": "feedback", "disable": None if progress else True, "leave": False}
+    found = sorted(tqdm(pages, total=len(students), **look), key=lambda page: page.student)
+    missing = {page.student: page.missing for page in found if page.missing}
+    short = {page.student: page.short for page in found if page.short}
+    made, there = sum(page.made for page in found), len(found) - len(missing)
     lines = [
-        f"{assignment}: {made} pages written, {len(students) - made} up to date, "
+        f"{assignment}: {made} page{'' if made == 1 else 's'} written, {there - made} up to date, "
         f"in feedback/<student>/{assignment}/"
     ]
+    if short:
+        lines += [f"  with points and messages alone: {len(short)} of {there}", *_reasons(short)]
+    none = none | missing
     if none:
-        lines.append(f"  without a page: {len(none)} of {len(students) + len(none)}")
-        lines += [f"  {plain_line(student)}: {reason}" for student, reason in none.items()]
-    data = {"assignment": assignment, "students": students, "written": made, "without page": none}
-    return Answer("\n".join(lines), data)
+        lines += [f"  without a page: {len(none)} of {there + len(none)}", *_reasons(none)]
+    data = {"assignment": assignment, "students": students, "written": made}
+    data |= {"points and messages alone": short, "without page": none}
+    return Answer("\n".join(lines), data, passed=not missing)
+
+
+def _reasons(students: dict[str, str]) -> list[str]:
+    return [f"  {plain_line(student)}: {plain_line(why)}" for student, why in students.items()]
