@@ -13,6 +13,14 @@ class PromptClient(AsyncKernelClient):
     takes to start a forked kernel. What comes late belongs to no cell, and nbclient ignores it.
     """
 
+    def start_channels(self, **channels: bool) -> None:
+        """Open the channels but for the heartbeat's.
+
+        Whether the kernel lives its manager knows. And what a submission sends there in place of a
+        heartbeat would end the thread that waits for it, with a traceback on the terminal.
+        """
+        super().start_channels(**{**channels, "hb": False})
+
     async def wait_for_ready(self, timeout: float | None = None) -> None:
         """Wait until the kernel answers, and both of its channels are open.
 

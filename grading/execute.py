@@ -1,8 +1,10 @@
 """Run a submission so that nothing is lost, and nothing is earned by not running."""
 
 import asyncio
+import contextlib
 import secrets
 import time
+from collections.abc import Iterator
 
 from nbclient.client import CellExecutionComplete
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
@@ -11,6 +13,7 @@ from nbgrader.preprocessors import Execute
 from traitlets import Integer, default
 
 from grading.kernels import ForkedKernel
+from grading.memory import MEGABYTE, MemoryWatch
 from grading.outputs import (
     ERRORS,
     CautiousManager,
@@ -23,7 +26,6 @@ from grading.verdict import settle
 
 NO_MEMORY = ("MemoryError", "DefaultCPUAllocator: can't allocate memory")
 SHOWN = ("stream", "display_data", "execute_result", "update_display_data")
-MEGABYTE = 10**6
 
 
 class ExecuteSubmission(Execute):
@@ -34,7 +36,8 @@ class ExecuteSubmission(Execute):
     - What a test displays gives no points, unless the test ends with a value: only that counts.
     - A kernel that dies, or that can no longer be interrupted, ends the run and keeps what was
       earned so far. For nbgrader the whole submission is lost.
-    - All cells together have a time limit, and so has the amount of output.
+    - All cells together have a time limit, and so has the amount of output. A kernel that sends so
+      much at once that it fills the memory of this process is ended.
     - Outputs are built anew from the kernel's messages, since a submission can forge these.
     - The end of a cell counts if the kernel itself has told it. The proof is a word that the
       kernel is given with the cell, and gives back when the cell has ended.
@@ -54,6 +57,10 @@ class ExecuteSubmission(Execute):
     time_limit = Integer(900, min=1, help="Seconds for all cells together.").tag(config=True)
 
     output_limit = Integer(10, min=1, help="Megabytes of output of all cells.").tag(config=True)
+
+    memory_limit = Integer(
+        200, min=1, help="Megabytes of the grader's own memory that a kernel may fill with output."
+    ).tag(config=True)
 
     def __init__(self, **kwargs):
         super().__init__(
@@ -76,12 +83,22 @@ class ExecuteSubmission(Execute):
         if not self._gone:
             self.timeout_func = self._seconds_left
             nb, resources = super().preprocess(nb, resources, km)
+            if self._memory.full and not self._ending:
+                self._ending = {"status": "crashed", "reason": self._overflow("the last cell")}
         for cell in nb.cells:
             if cell.cell_type == "code":
                 settle(cell, self._ending.get("reason", "it was skipped"))
         if self._ending:
             nb.metadata["grading"] = self._ending
         return nb, resources
+
+    @contextlib.contextmanager
+    def setup_kernel(self, **kwargs) -> Iterator[None]:
+        """Have a kernel, and watch what it does to this process's memory until it is gone."""
+        with contextlib.ExitStack() as stack, super().setup_kernel(**kwargs):
+            watch = MemoryWatch(self.memory_limit, self.km.provisioner)
+            self._memory = stack.enter_context(watch)
+            yield
 
     def preprocess_cell(
         self, cell: NotebookNode, resources: dict, index: int
@@ -198,6 +215,8 @@ class ExecuteSubmission(Execute):
 
     def _cause_of_death(self, name: str) -> tuple[str, str, str]:
         """Status, error and reason for a kernel that is gone."""
+        if self._memory.full:
+            return "crashed", "OutputLimit", self._overflow(name)
         provisioner = getattr(self.km, "provisioner", None)
         if getattr(provisioner, "out_of_memory", False):
             return "out of memory", "OutOfMemory", f"{name} needed more memory than there is"
@@ -205,6 +224,9 @@ class ExecuteSubmission(Execute):
             reason = f"{name} used up the time of the processor that a submission has"
             return "timed out", "OutOfTime", reason
         return "crashed", "KernelDied", f"the kernel died in {name}"
+
+    def _overflow(self, name: str) -> str:
+        return f"{name} filled {self.memory_limit} MB of the grader's memory with output"
 
     def _end(self, cell: NotebookNode, status: str, ename: str, reason: str) -> None:
         self._ending = {"status": status, "reason": reason}

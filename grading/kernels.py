@@ -9,6 +9,7 @@ The kernelspec ``sandbox`` names the provisioner, and ``nbgrader_config.py`` set
 """
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -50,8 +51,9 @@ class ForkedKernel:
         return self.poll()
 
     def send_signal(self, number: int) -> None:
-        """Send a signal to the kernel."""
-        os.kill(self.pid, number)
+        """Send a signal to the kernel, if it still runs."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, number)
 
     def kill(self) -> None:
         """End the kernel at once."""

@@ -19,7 +19,6 @@ KINDS = (
 )
 LEAST = 2_000  # bytes that the smallest message counts
 LONGEST_HEADER = 10**6
-LONGEST_MESSAGE = 320 * 2**20
 WAITING_MESSAGES = 2
 LETTERS = {"ename": 100, "evalue": 5_000, "traceback": 50_000}
 ERRORS = 10  # of one cell
@@ -69,7 +68,6 @@ class CautiousManager(AsyncKernelManager):
         self.session = CautiousSession(parent=self)
         # the rest waits at the kernel, whose memory is limited
         self.context.setsockopt(zmq.RCVHWM, WAITING_MESSAGES)
-        self.context.setsockopt(zmq.MAXMSGSIZE, LONGEST_MESSAGE)
 
 
 def size(msg: dict) -> int:

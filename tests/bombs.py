@@ -111,7 +111,6 @@ SURVIVED = {
     ),
     "lines": ("while True:\n    print('x' * 1000)", OUTPUT),
     "one_long_line": ("print('x' * 3 * 10**6)", OUTPUT),
-    "300_megabytes": (ONE_MESSAGE, OUTPUT),
     "stderr": ("import sys\nwhile True:\n    print('x' * 1000, file=sys.stderr)", OUTPUT),
     "figures": (
         "import matplotlib.pyplot as plt, numpy as np\nfor _ in range(100):\n"
@@ -140,6 +139,38 @@ SURVIVED = {
     "unknown": (f"{PUBLISH}while True:\n    publish('unknown', {{'x': 'x' * 10000}})", OUTPUT),
     "buffers": (f"{PUBLISH}publish('comm_msg', {{}}, buffers=[bytes(10**7)])", OUTPUT),
     "traceback": ("raise ValueError('x' * 10**6 + '\\n' * 100)", "ValueError"),
+}
+# each fills the memory of the process that grades, most by one message that is never whole
+FULL = "the cell halve filled 200 MB of the grader's memory with output"
+WAIT = "\nimport time\ntime.sleep(60)"
+PARTS = """\
+from ipykernel.kernelapp import IPKernelApp
+app, big = IPKernelApp.instance(), [bytes(50_000_000)] * 80
+client = app.kernel.get_parent()["header"]["session"].encode()
+"""
+RAW = """\
+import os, threading
+def flood(number):
+    try:
+        os.set_blocking(number, True)
+        while True:
+            os.write(number, PARTS * 2000)
+    except OSError:
+        pass  # no socket, or one that listens
+for number in range(9, 60):
+    if os.path.exists(f"/proc/self/fd/{number}"):
+        if os.readlink(f"/proc/self/fd/{number}").startswith("socket"):
+            threading.Thread(target=flood, args=(number,), daemon=True).start()
+"""
+FLOODS = {
+    "300_megabytes": ONE_MESSAGE,
+    "parts_on_iopub": f"{PARTS}app.iopub_socket.send_multipart([b'', *big], copy=False)",
+    "parts_on_shell": f"{PARTS}app.shell_socket.send_multipart([client, *big], copy=False)",
+    "parts_on_control": f"{PARTS}app.control_socket.send_multipart([client, *big], copy=False)",
+    "parts_on_stdin": f"{PARTS}app.stdin_socket.send_multipart([client, *big], copy=False)",
+    # as they are on the wire: a flag that says that more follow, and a length
+    "empty_parts": RAW.replace("PARTS", r"b'\x01\x00'"),
+    "small_parts": RAW.replace("PARTS", r"(b'\x01\x64' + bytes(100))"),
 }
 HARMLESS = {
     "file_descriptor": "import os\nfor fd in (1, 2):\n    os.write(fd, b'x' * 10**5)" + HALVE,
