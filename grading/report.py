@@ -6,7 +6,7 @@ from collections import Counter
 
 from grading.audit import Audit
 from grading.questions import Question
-from grading.results import WITHOUT_SCORE, Result, plain_line
+from grading.results import MANUAL, WITHOUT_SCORE, Result, plain_line
 
 MOST_REASONS = 3
 
@@ -42,9 +42,11 @@ def summary(results: list[Result]) -> str:
     3 submissions: 2 graded, 1 refused
     refused: bob
     """
-    endings = Counter(result.ending for result in results).most_common()
-    counts = ", ".join(f"{number} {ending}" for ending, number in endings)
-    lines = [f"{len(results)} submission{'s' * (len(results) != 1)}: {counts or 'none is graded'}"]
+    ended = Counter(result.status for result in results).most_common()
+    counts = ", ".join(f"{number} {status}" for status, number in ended)
+    lines = [f"{len(results)} submission{'s' * (len(results) != 1)}: {counts or 'none graded'}"]
+    if unread := sum(result.needs_manual for result in results):
+        lines.append(f"{MANUAL}: {unread}")
     for status in WITHOUT_SCORE:
         names = [plain_line(result.student) for result in results if result.status == status]
         lines += [f"{status}: {', '.join(names)}"] if names else []
