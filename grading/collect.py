@@ -202,9 +202,9 @@ def _take(group: list[Candidate], submitted: Submitted, companions: Companions) 
         status = submitted.put(best.origin.student, best.target[0], place, best.time, data)
     except (Unreadable, NotWritten) as error:
         return [best.line("not taken", str(error)), *lines]
-    names, left = companions.take(best)
     found = {"from": best.path, "sha256": best.sha256}
     submitted.remember(best.origin, best.target, best.time, **found)
+    names, left = companions.take(best)
     broken = "" if best.content.is_notebook else "damaged; taken for its name"
     return [best.line(status, broken, names), *left, *lines]
 

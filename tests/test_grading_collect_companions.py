@@ -97,6 +97,8 @@ def test_what_lies_beside_a_notebook_comes_along(course, export, files, expected
                      "or of the time", id="a folder for the time"),
         pytest.param({"ada.zip": packed({"toy.ipynb": TOY, "x/" * 40 + "x": b"1"})},
                      "folders in each other", id="deep"),
+        pytest.param({"ada.zip": packed({"toy.ipynb": TOY, "x" * 300: b"1"})},
+                     "File name too long", id="long"),
         pytest.param({"ada.zip": packed({"toy.ipynb": TOY, "x": NOISE}).replace(
                      NOISE[:20], bytes(20))}, "damaged", id="damaged"),
         pytest.param({"ada/toy.ipynb": TOY, "ada/timestamp.txt": b"2001-01-01 00:00 UTC"},
@@ -244,13 +246,13 @@ def test_what_one_student_may_bring_is_limited(course, export):
 
 @pytest.mark.parametrize("form", ["folder", "export.zip"])
 def test_files_are_read_one_at_a_time(course, export, form):
-    files = {f"s{n}.zip": packed({"toy.ipynb": TOY, "x": b"0" * 4 * MB}) for n in range(15)}
+    files = {f"s{n}.zip": packed({"toy.ipynb": TOY, "x": b"0" * 6 * MB}) for n in range(6)}
     path = export(files, form)
     tracemalloc.start()
     collect(course, [path])
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert len(beside(course)) == 15
+    assert len(beside(course)) == 6
     assert peak < 30 * MB
 
 

@@ -163,7 +163,7 @@ def _why(line: Line) -> str:
     """What is to be said of a file: whether it was late, what came along, why it was not taken."""
     late = "late" if line.late and line.status in ("taken", "replaced") else ""
     count = len(line.files)
-    files = f"with {count} other file{'s' * (count > 1)}" if count else ""
+    files = f"with {count:,} other file{'s' * (count > 1)}" if count else ""
     return "; ".join(filter(None, (late, files, _fit(line.reason, 300))))
 
 
