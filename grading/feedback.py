@@ -94,7 +94,7 @@ def _hide(output: NotebookNode, hidden: set[str], is_test: bool) -> NotebookNode
 
 
 class OnlyChecks(HideTests):
-    """Leave of a graded notebook what was scored: tests, the error of each, no answer.
+    """Leave of a graded notebook the tests, the error of each, and empty answers for the comments.
 
     Nothing of it takes long to convert, whatever the student wrote.
     """
@@ -106,7 +106,7 @@ class OnlyChecks(HideTests):
                 errors = [output for output in cell.outputs if output.output_type == "error"]
                 cell.outputs = errors[:1] if is_grade(cell) else []
         nb, resources = super().preprocess(nb, resources)
-        nb.cells = [cell for cell in nb.cells if is_grade(cell) or is_task(cell)]
+        nb.cells = [c for c in nb.cells if is_grade(c) or is_solution(c) or is_task(c)]
         for cell in nb.cells:
             cell.pop("attachments", None)
             if is_solution(cell) or is_task(cell):

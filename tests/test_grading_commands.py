@@ -108,7 +108,7 @@ def test_feedback_is_written_once(course, released, capsys):
     grade(course, "toy", progress=False)
     options = ["--course", str(course.root), "feedback"]
     assert main(options) == 0
-    assert "toy: 1 pages written, 0 up to date" in capsys.readouterr().out
+    assert "toy: 1 page written, 0 up to date" in capsys.readouterr().out
     page = (course.root / "feedback/ada/toy/toy.html").read_text(encoding="utf-8")
     assert "the sign is lost" in page
     assert main(options) == 0

@@ -71,7 +71,7 @@ def test_feedback_says_who_gets_no_page_and_why(graded, run, tmp_path, monkeypat
     status, out, _ = run(root, "feedback")
     assert status == 0
     assert out.splitlines() == [
-        "toy: 1 pages written, 0 up to date, in feedback/<student>/toy/",
+        "toy: 1 page written, 0 up to date, in feedback/<student>/toy/",
         "  without a page: 3 of 4",
         "  bob: not graded yet: run `python -m grading grade toy`",
         "  dan: the student's folder cannot be read: give yourself the right to",
@@ -85,7 +85,7 @@ def test_who_is_not_in_the_gradebook_does_not_keep_others_from_their_pages(grade
     shutil.copytree(root / "autograded/ada", root / "autograded/bob")
     status, out, _ = run(root, "feedback")
     assert status == 1
-    assert out.splitlines()[0].startswith("toy: 1 pages written, 0 up to date")
+    assert out.splitlines()[0].startswith("toy: 1 page written, 0 up to date")
     told = "  bob: is not in the gradebook: run `python -m grading grade toy`"
     assert told in out.splitlines()
     assert (root / "feedback/ada/toy/toy.html").is_file()
