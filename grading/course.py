@@ -35,16 +35,14 @@ class Course:
 
     Raises:
         CourseError: if the folder holds no ``nbgrader_config.py``, that file raises an error, or
-            nbgrader would take the folder's path for a pattern.
+            its path is a pattern.
     """
 
     def __init__(self, root: Path | str = "."):
         self.root = Path(root).resolve()
         if found := re.search(r"[*?\[]", str(self.root)):
-            raise CourseError(
-                f"{self.root}: nbgrader finds nothing in a folder with {found[0]!r} in its path; "
-                "rename it"
-            )
+            why = f"nbgrader finds nothing in a folder with {found[0]!r} in its path"
+            raise CourseError(f"{self.root}: {why}; rename it")
         if not (self.root / CONFIG_FILE).is_file():
             raise CourseError(
                 f"{self.root} holds no {CONFIG_FILE}; run this from the course's folder, "

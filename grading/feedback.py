@@ -178,13 +178,14 @@ def write_feedback(course: Course, assignment: str, student: str) -> bool:
 
 
 def basis(course: Course, assignment: str, student: str) -> dict:
-    """What a page is made of: the graded notebook, the grades, the comments."""
+    """What a page is made of: the graded notebook, grades, comments, what is lost for lateness."""
     key = course.key(course.folder("autograded", assignment, student))
     with course.gradebook() as gradebook:
         books = gradebook.find_submission(assignment, student).notebooks
         grades = [(grade.name, grade.score) for book in books for grade in book.grades]
         comments = [(note.name, note.comment) for book in books for note in book.comments]
-    told = {"grades": repr(sorted(grades)), "comments": repr(sorted(comments))}
+        late = sum(book.late_submission_penalty or 0 for book in books)
+    told = {"grades": repr(sorted(grades)), "comments": repr(sorted(comments)), "late": late}
     return {"key": key, "short": "", **told}
 
 

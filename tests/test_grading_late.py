@@ -3,6 +3,7 @@
 import nbformat
 import pytest
 
+from grading.__main__ import main
 from grading.course import Course, CourseError
 from grading.grade import grade, stored_results
 from grading.release import release
@@ -101,6 +102,16 @@ def test_grade_says_it_though_all_is_up_to_date(course):
     set_due(course)
     ada, _ = grade(course, "toy", sandbox=False, progress=False)
     assert (ada.score, ada.reason) == (0, "handed in late: 5 points less")
+
+
+def test_the_feedback_page_is_made_anew(course):
+    page = course.folder("feedback", "toy", "ada") / "toy.html"
+    command = ["--course", str(course.root), "feedback", "--student", "ada"]
+    assert main(command) == 0
+    assert "Handed in late" not in page.read_text(encoding="utf-8")
+    set_due(course)
+    assert main(command) == 0
+    assert "Handed in late: 5.0 points less." in page.read_text(encoding="utf-8")
 
 
 def test_nbgraders_own_export_sees_the_same(course):
