@@ -23,7 +23,8 @@ class Limits:
     Attributes:
         notebook: bytes of one notebook.
         zipped: bytes of one zip within an export.
-        unpacked: bytes read in all from the zips of one folder or file at the top of an export.
+        unpacked: bytes read in all from the zips of one folder or file at the top of an export, and
+            bytes that one student may bring beside notebooks.
         entries: files in one such folder or file.
         export: files in an export.
         depth: how many zips within each other are opened, not counting the export itself.

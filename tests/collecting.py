@@ -80,3 +80,18 @@ def record(course):
 def endings(lines):
     """student, assignment and status of each file that is told of."""
     return sorted((x.student, x.assignment, x.status) for x in lines if x.status != "ignored")
+
+
+def beside(course):
+    """What came along: path → content."""
+    files = handed_in(course)
+    return {
+        path: content
+        for path, content in files.items()
+        if not path.endswith((".ipynb", "/timestamp.txt"))
+    }
+
+
+def reasons(lines, status):
+    """The reasons of the files that ended so: path → reason."""
+    return {line.path: line.reason for line in lines if line.status == status}

@@ -107,3 +107,14 @@ def test_numbers_that_were_written_down_before_assignments_had_their_own(course,
     del found["ada_lovelace_11"]["notebooks"]["toy/toy"]["number"]
     (course.root / "submitted" / ".collected.json").write_text(json.dumps(found), "utf-8")
     assert identifier(course, "toy", "ada_lovelace_11") == "Participant 11"
+
+
+def test_what_lies_beside_the_notebook_goes_to_the_first_id_too(course, export):
+    collect(course, [export({file("Ada Lovelace", 11): TOY}, "first")])
+    top = "Ada Lovelace_28_assignsubmission"
+    second = {f"{top}_file_/w/a.ipynb": OTHER, f"{top}_file_/w/x.csv": b"1"}
+    second |= {f"{top}_file_/y.csv": b"1", f"{top}_onlinetext_/onlinetext.html": b"1"}
+    lines = collect(course, [export(second, "second")])
+    assert handed_in(course)["ada_lovelace_11/other/x.csv"] == b"1"
+    assert {line.student for line in lines} == {"ada_lovelace_11"}
+    assert sorted(line.status for line in lines) == ["ignored", "ignored", "taken"]
