@@ -5,6 +5,7 @@ process that the kernel ends at a time limit, whatever that process is doing. Th
 a page without what he or she wrote: points, messages, comments.
 """
 
+import contextlib
 import functools
 import os
 import resource
@@ -13,6 +14,7 @@ import signal
 from collections.abc import Iterator
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from pathlib import Path
 
 from filelock import FileLock, Timeout
 from traitlets import Float, Integer
@@ -111,12 +113,13 @@ class FeedbackPages(Configurable):
         return "" if error is None else str(error) or type(error).__name__
 
 
-def _make_limited(root, assignment: str, student: str, short: str, seconds: float, memory: int):
+def _make_limited(
+    root: Path, assignment: str, student: str, short: str, seconds: float, memory: int
+) -> None:
     """Make a page in this process; at the limit the kernel ends it, also in the midst of C code."""
-    most = memory * 2**20
-    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-    if hard == resource.RLIM_INFINITY or most <= hard:
-        resource.setrlimit(resource.RLIMIT_AS, (most, hard))
+    with contextlib.suppress(ValueError):  # a lower limit holds, or the system has none
+        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+        resource.setrlimit(resource.RLIMIT_AS, (memory * 2**20, hard))
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:

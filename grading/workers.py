@@ -32,7 +32,7 @@ def end_with_parent() -> None:
 def leave_ctrl_c_to_parent() -> None:
     """End with the process that started this one, and leave Ctrl-C to it: it knows what to do."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
     end_with_parent()
 
 
@@ -75,11 +75,11 @@ def _start_helpers() -> None:
     They would go first, complain, and no longer tell which worker has ended. They end with this
     process.
     """
-    numbers = {signal.SIGHUP, signal.SIGTERM}
-    signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    numbers = {signal.SIGHUP, signal.SIGINT, signal.SIGTERM}
     try:
-        resource_tracker.ensure_running()
-        forkserver.ensure_running()
+        for helper in (resource_tracker, forkserver):
+            signal.pthread_sigmask(signal.SIG_BLOCK, numbers)  # the first one undoes that
+            helper.ensure_running()
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
 

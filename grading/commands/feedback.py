@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from tqdm import tqdm
 
 from grading.commands import Answer, nothing_graded
-from grading.commands.grade import who_handed_in
+from grading.commands.grade import stopped_by_signals, who_handed_in
 from grading.course import Course
 from grading.late import renew_penalties
 from grading.ledger import scores
@@ -96,7 +96,8 @@ def _write(
     pages = FeedbackPages(config=course.settings).write(course, assignment, students)
     # None: only where a person watches
     look = {"desc": "feedback", "disable": None if progress else True, "leave": False}
-    found = sorted(tqdm(pages, total=len(students), **look), key=lambda page: page.student)
+    with stopped_by_signals():
+        found = sorted(tqdm(pages, total=len(students), **look), key=lambda page: page.student)
     missing = {page.student: page.missing for page in found if page.missing}
     short = {page.student: page.short for page in found if page.short}
     made, there = sum(page.made for page in found), len(found) - len(missing)
