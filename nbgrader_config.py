@@ -71,7 +71,7 @@ name_kernelspec()
 c.SandboxProvisioner.isolate = True
 c.SandboxProvisioner.memory = 2048  # MiB for a submission, all its processes together
 c.SandboxProvisioner.processes = 128  # and threads
-c.SandboxProvisioner.cpu_time = 600  # seconds of the processor
+c.SandboxProvisioner.cpu_time = 600  # seconds of the processor, for each process by itself
 c.SandboxProvisioner.disk = 512  # MiB, gone with the room
 c.SandboxProvisioner.file_size = 256  # MiB of the longest file
 c.Intake.notebook_size = 20  # MB of the largest notebook that is read

@@ -66,8 +66,8 @@ MEMORIES = {
     "300_megabytes_printed": ("print('x' * 300_000_000)", "out of memory", MEMORY),
     "giant_repr": ("x = 'x' * 3 * 10**8\nprint([x, x, x])", "out of memory", MEMORY),
     "processes": (
-        "import os\nfor _ in range(8):\n    if os.fork() == 0:\n        x = b'x' * 2**28\n"
-        "        os._exit(len(x) and 0)\nfor _ in range(8): os.wait()\n"
+        "import os\nfor _ in range(4):\n    if os.fork() == 0:\n        x = b'x' * 2**28\n"
+        "        os._exit(len(x) and 0)\nfor _ in range(4): os.wait()\n"
         "x = [bytes(2**20) + b'x' for _ in range(2000)]",
         "out of memory",
         MEMORY,

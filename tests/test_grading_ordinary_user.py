@@ -131,6 +131,8 @@ def test_doctor_says_what_an_ordinary_user_lacks(found):
     lacking = {one["what"]: one["cure"] for one in found["doctor"] if not one["good"]}
     assert list(lacking) == ["control groups"]
     assert "run as root, or in a group that systemd delegates" in lacking["control groups"]
+    said = next(one["found"] for one in found["doctor"] if one["what"] == "control groups")
+    assert said == "this user cannot make any"
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
