@@ -62,6 +62,7 @@ c.Autograde.autograde_preprocessors = [
 c.ExecuteSubmission.timeout = 120
 c.ExecuteSubmission.time_limit = 900  # seconds for a whole notebook
 c.ExecuteSubmission.output_limit = 10  # MB of a whole notebook
+c.ExecuteSubmission.memory_limit = 200  # MB of the grader's memory that output may fill
 c.ExecuteSubmission.shutdown_kernel = "immediate"
 # Each kernel is a copy of a process that has imported torch, in a room of its own: no network, no
 # other process, nothing of the course. `python -m grading doctor` tells what this machine can do.
