@@ -12,7 +12,7 @@ import pytest
 
 import grading.groups
 from grading import seccomp
-from grading.room import NoRoom, Room, obstacle
+from grading.room import obstacle
 from tests.attacks_processes import KERNEL, PROCESSES, RIGHTS
 from tests.probes import attempt, run
 
@@ -194,28 +194,6 @@ def test_what_is_written_is_limited_and_the_run_goes_on(code, limit, said):
     assert said in found  # beside it IPython may say that its history found no place
     assert "fine" in goes_on
     assert ending == {}
-
-
-FILL = """\
-try:
-    for number in range(9):
-        open(f'{number}', 'wb').write(bytes(2**20))
-except OSError as error:
-    print(number, error.strerror)"""
-
-
-def test_files_that_were_handed_in_take_nothing_of_what_may_be_written(tmp_path):
-    for name in ("weights.bin", "more.bin"):
-        (tmp_path / name).write_bytes(bytes(2 * 2**20 + 1))
-    (said,), ending = run(FILL, folder=tmp_path, limits={"disk": 4})
-    assert (said, ending) == ("4 No space left on device\n", {})
-
-
-def test_a_folder_that_takes_more_than_the_memory_is_not_copied(tmp_path):
-    with (tmp_path / "huge.bin").open("wb") as file:
-        file.truncate(100 * 2**20)
-    with pytest.raises(NoRoom, match="take 100 MiB, and a copy in memory may take 64"):
-        Room(tmp_path, memory=64, processes=8, disk=1)
 
 
 @pytest.mark.parametrize("size", [pytest.param(60, id="large"), pytest.param(200, id="huge")])

@@ -10,8 +10,9 @@ from grading.grade import grade, make_package
 from grading.groups import parent_groups
 from grading.intake import Intake
 from grading.release import release
-from grading.room import obstacle
+from grading.room import NoRoom, Room, obstacle
 from grading.task import run_submission
+from tests.probes import run
 from tests.toy_course import MAX, RIGHT_DOUBLE, Submission, hand_in, make_course
 
 pytestmark = [
@@ -102,3 +103,25 @@ def test_files_are_readable_though_the_grader_keeps_its_own_to_itself(course, st
     finally:
         os.umask(before)
     assert (outcome.status, outcome.points) == ("graded", MAX), outcome
+
+
+FILL = """\
+try:
+    for number in range(9):
+        open(f'{number}', 'wb').write(bytes(2**20))
+except OSError as error:
+    print(number, error.strerror)"""
+
+
+def test_files_that_were_handed_in_take_nothing_of_what_may_be_written(tmp_path):
+    for name in ("weights.bin", "more.bin"):
+        (tmp_path / name).write_bytes(bytes(2 * 2**20 + 1))
+    (said,), ending = run(FILL, folder=tmp_path, limits={"disk": 4})
+    assert (said, ending) == ("4 No space left on device\n", {})
+
+
+def test_a_folder_that_takes_more_than_the_memory_is_not_copied(tmp_path):
+    with (tmp_path / "huge.bin").open("wb") as file:
+        file.truncate(100 * 2**20)
+    with pytest.raises(NoRoom, match="take 100 MiB, and a copy in memory may take 64"):
+        Room(tmp_path, memory=64, processes=8, disk=1)
