@@ -25,7 +25,7 @@ def shallow(html: str) -> str:
 
     >>> shallow("<ul><li>x</ul>")
     '<ul><li>x</ul>'
-    >>> shallow("<ul><li>x" * 10_000)[:24]
+    >>> shallow("<ul><li>x" * 10_000)[:25]
     '<pre>&lt;ul&gt;&lt;li&gt;'
     """
     opened: Counter = Counter()
