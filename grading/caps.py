@@ -13,8 +13,9 @@ DEEPEST = 1_000  # tags that are open at a time
 MOST_COPIED = 10**9  # letters
 LONGEST, LONGEST_LINE = 200_000, 1_000  # letters of code that is colored
 TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)(?:[^<>]*(/>))?")
-# empty, or ended by the next one of the kind
+# empty, ended by the next one of the kind, or there once
 NEED_NO_END = {"br", "col", "dd", "dt", "hr", "img", "input", "li", "option", "p", "td", "th", "tr"}
+NEED_NO_END |= {"body", "head", "html"}
 FOREIGN = {"circle", "ellipse", "line", "mspace", "path", "polygon", "polyline", "rect", "use"}
 
 
@@ -25,7 +26,7 @@ def shallow(html: str) -> str:
 
     >>> shallow("<ul><li>x</ul>")
     '<ul><li>x</ul>'
-    >>> shallow("<ul><li>x" * 10_000)[:24]
+    >>> shallow("<ul><li>x" * 10_000)[:25]
     '<pre>&lt;ul&gt;&lt;li&gt;'
     """
     opened: Counter = Counter()

@@ -5,6 +5,7 @@ import re
 import nbformat
 import pytest
 
+from grading.formgrader import clean_markdown
 from grading.mathematics import markdown_with_mathml, mathml
 from tests.toy_course import ROOT
 
@@ -89,3 +90,10 @@ def test_a_formula_of_its_own_can_be_scrolled_with_keys():
 def test_headings_stand_below_the_pages_own():
     html = markdown_with_mathml({}, "# One\n\n## Two\n\n###### Six")
     assert re.findall(r"<h\d>\w+", html) == ["<h2>One", "<h3>Two", "<h6>Six"]
+
+
+@pytest.mark.parametrize("begin", ["\\begin{a}", "\\\\[", "\\\\(", "$$x"], ids=repr)
+@pytest.mark.parametrize("convert", [markdown_with_mathml, clean_markdown], ids=["page", "grader"])
+def test_formulas_that_never_end_are_shown_as_they_were_typed(convert, begin):
+    text = begin * 100_000
+    assert convert({}, text) == f"<pre>{text}</pre>"
