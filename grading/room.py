@@ -20,6 +20,7 @@ from pathlib import Path
 
 import platformdirs
 
+from grading.beside import to_copy, to_show
 from grading.groups import ControlGroups
 
 WORK = "/submission"  # where the notebook runs
@@ -30,7 +31,6 @@ CURE = "or grade without isolation, with your rights, what you would run yoursel
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 SETTINGS = ("/etc/ld.so.cache", "/etc/alternatives", "/etc/fonts", "/etc/localtime", "/etc/ssl")
 MEBIBYTE = 2**20
-PAGE = 4096  # files take whole pages of memory
 
 
 class NoRoom(Exception):
@@ -68,7 +68,8 @@ class Room:
 
     Args:
         folder: its files, but for notebooks and links, are copied to ``/submission``, where they
-            belong to who runs in the room.
+            belong to who runs in the room. Where they are more than a submission can be, as in a
+            course that is open in JupyterLab, they are only readable there.
         memory: the limit for all processes together, in MiB.
         processes: the limit for processes and threads together.
         disk: the limit for what is written, MiB: at ``/submission``, ``/tmp``, ``/dev/shm`` each.
@@ -80,7 +81,7 @@ class Room:
         sockets: a path by which the folder ``/run/kernel`` inside is reached from outside.
 
     Raises:
-        NoRoom: if bubblewrap fails, with its words; or if the files take more than the memory.
+        NoRoom: if bubblewrap fails, with its words.
     """
 
     def __init__(
@@ -92,22 +93,18 @@ class Room:
         disk: int,
         readable: Iterable[Path] = (),
     ):
-        beside = _beside(folder) if folder else {}
-        size = sum(beside.values())
-        if size > memory * MEBIBYTE:
-            raise NoRoom(
-                f"{folder}: the files beside the notebook take {size // MEBIBYTE} MiB, and a copy "
-                f"in memory may take {memory}; raise c.SandboxProvisioner.memory, or remove some"
-            )
+        copied = to_copy(folder, disk * MEBIBYTE) if folder else {}
+        shown = to_show(folder, WORK) if copied is None else []
+        copied = copied or {}
         self.groups = ControlGroups(memory=memory * MEBIBYTE, pids=processes)
-        self.pid = self._start(_arguments(readable, disk * MEBIBYTE, size))
+        self.pid = self._start(_arguments(readable, shown, disk * MEBIBYTE, sum(copied.values())))
         self._link = tempfile.TemporaryDirectory(prefix="room-")
         # a short path: those of sockets end at 107 letters
         self.sockets = Path(self._link.name, "k")
         self._root = Path("/proc", str(self.pid), "root")
         self.sockets.symlink_to(self._root / SOCKETS[1:])
         try:
-            for path in beside:
+            for path in copied:
                 self._copy(path, f"{WORK}/{path.relative_to(folder)}")
         except OSError:
             self.close()
@@ -169,20 +166,7 @@ class Room:
         self.close()
 
 
-def _beside(folder: Path) -> dict[Path, int]:
-    """The folders and files beside a notebook, folders first, with the memory that a copy takes."""
-    found = {}
-    for path in sorted(folder.rglob("*")):
-        if path.is_symlink():
-            continue
-        if path.is_dir():
-            found[path] = PAGE
-        elif path.is_file() and path.suffix != ".ipynb":
-            found[path] = PAGE + path.stat().st_size
-    return found
-
-
-def _arguments(readable: Iterable[Path], disk: int, copied: int) -> list[str]:
+def _arguments(readable: Iterable[Path], shown: list[str], disk: int, copied: int) -> list[str]:
     """What bubblewrap is told of a room, with so many bytes to write, and to hold copies."""
     user = [] if os.geteuid() == 0 else ["--unshare-user"]
     empty = ["--perms", "1777", "--size", str(disk), "--tmpfs"]
@@ -194,6 +178,7 @@ def _arguments(readable: Iterable[Path], disk: int, copied: int) -> list[str]:
         *(*empty, "/tmp", *work, WORK),
         *("--perms", "1777", "--size", str(MEBIBYTE), "--tmpfs", SOCKETS),
         *_mounts(readable),
+        *shown,
         *("--remount-ro", "/", "--chdir", "/", "--as-pid-1"),
         # says that the room is ready, and holds it open until the grader closes the pipe or ends
         *("/bin/sh", "-c", "echo; exec /bin/cat"),

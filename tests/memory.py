@@ -7,7 +7,10 @@ import psutil
 
 
 class Memory(threading.Thread):
-    """Watches how much memory the grader's own processes take together."""
+    """Watches how much memory the grader's own processes take together.
+
+    Of this process, which is that of the tests, what it takes more than at the start.
+    """
 
     def __init__(self, pause):
         super().__init__(daemon=True)
@@ -16,9 +19,10 @@ class Memory(threading.Thread):
     def run(self):
         """Look, and pause: a look takes the processor's time."""
         own = psutil.Process()
+        before = _own_memory(own)
         while not self._done.wait(self._pause):
             found = [own, *own.children(recursive=True)]
-            self.most = max(self.most, sum(map(_own_memory, found)))
+            self.most = max(self.most, sum(map(_own_memory, found)) - before)
 
     def stop(self):
         """Stop, and return the most that was seen."""

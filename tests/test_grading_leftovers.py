@@ -21,12 +21,13 @@ ENDED = 2**22 + 1  # more than Linux numbers processes
 
 
 @pytest.fixture
-def temporary(tmp_path, monkeypatch):
+def temporary(monkeypatch):
     """An empty folder for temporary files, in which this process has its own."""
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    leftovers.own_folder.cache_clear()
-    yield tmp_path
-    leftovers.own_folder.cache_clear()
+    with tempfile.TemporaryDirectory(prefix="left-") as name:  # short: a socket's path ends at 107
+        monkeypatch.setattr(tempfile, "tempdir", name)
+        leftovers.own_folder.cache_clear()
+        yield Path(name)
+        leftovers.own_folder.cache_clear()
 
 
 def folder(place, name):

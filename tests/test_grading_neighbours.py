@@ -10,7 +10,7 @@ from grading.grade import grade, make_package
 from grading.groups import parent_groups
 from grading.intake import Intake
 from grading.release import release
-from grading.room import NoRoom, Room, obstacle
+from grading.room import obstacle
 from grading.task import run_submission
 from tests.probes import run
 from tests.toy_course import MAX, RIGHT_DOUBLE, Submission, hand_in, make_course
@@ -120,8 +120,25 @@ def test_files_that_were_handed_in_take_nothing_of_what_may_be_written(tmp_path)
     assert (said, ending) == ("4 No space left on device\n", {})
 
 
-def test_a_folder_that_takes_more_than_the_memory_is_not_copied(tmp_path):
-    with (tmp_path / "huge.bin").open("wb") as file:
-        file.truncate(100 * 2**20)
-    with pytest.raises(NoRoom, match="take 100 MiB, and a copy in memory may take 64"):
-        Room(tmp_path, memory=64, processes=8, disk=1)
+READ_AND_WRITE = """\
+import os
+print(len(os.listdir()), os.path.getsize('data.bin'))
+try:
+    open('data.bin', 'a')
+except OSError:
+    print('refused')
+open('mine.txt', 'w').write('x')"""
+
+
+@pytest.mark.parametrize(
+    ("size", "files"),
+    [pytest.param(5 * 2**20, 1, id="large"), pytest.param(0, 2_001, id="many")],
+)
+def test_more_than_a_submission_can_be_is_readable_and_not_copied(tmp_path, size, files):
+    with (tmp_path / "data.bin").open("wb") as file:
+        file.truncate(size)
+    for number in range(files - 1):
+        (tmp_path / str(number)).touch()
+    (said,), ending = run(READ_AND_WRITE, folder=tmp_path, limits={"disk": 4})
+    assert (said, ending) == (f"{files} {size}\nrefused\n", {})
+    assert len(list(tmp_path.iterdir())) == files
