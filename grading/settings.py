@@ -22,12 +22,8 @@ from grading.release import RefuseLeftovers
 from grading.transplant import Transplant
 
 RANDOM = "skip_cells_with_tag"  # one that nobody can guess, so it is another one each time
-OURS = (
-    *(ExecuteSubmission, SandboxProvisioner, Intake, SubmissionExporter, Transplant),
-    *(RefuseLeftovers, FeedbackExporter, FeedbackPages, HideTests),
-)
-
-
+SCORING = (ExecuteSubmission, SandboxProvisioner, Intake, SubmissionExporter, Transplant)
+OURS = (*SCORING, RefuseLeftovers, FeedbackExporter, FeedbackPages, HideTests)
 NEARLY = 0.8  # as alike as a misspelt name is; no class of nbgrader or nbconvert is above .72
 
 
@@ -80,7 +76,7 @@ def for_workers(settings: Config) -> Config:
 
 def settings_key(settings: Config) -> str:
     """What scores depend on among the settings, wherever these were written."""
-    names = {name for kind in (*OURS, LimitOutput) for name in kind.section_names()}
+    names = {name for kind in (*SCORING, LimitOutput) for name in kind.section_names()}
     found = {
         section: sorted((name, repr(value)) for name, value in given.items() if name != RANDOM)
         for section, given in settings.items()

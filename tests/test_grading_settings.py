@@ -107,6 +107,8 @@ def key_with(root, *, tag="a", timeout=120, place="/here"):
     course = Course(root)
     course.settings.ExecuteSubmission.skip_cells_with_tag = tag
     course.settings.CourseDirectory.root = place
+    course.settings.HTMLExporter.extra_template_basedirs = [place]
+    course.settings.FeedbackPages.time_limit = len(place)
     return settings_key(course.settings)
 
 
