@@ -1,34 +1,40 @@
 """How much memory the grader takes, its submissions left out."""
 
-import threading
+import subprocess
+import sys
 from pathlib import Path
 
 import psutil
 
 
-class Memory(threading.Thread):
-    """Watches how much memory the grader's own processes take together.
+def grade_and_measure(root, assignment, jobs, pause):
+    """Grade an assignment with the command, and look every so many seconds at what it takes.
 
-    Of this process, which is that of the tests, what it takes more than at the start.
+    The command has processes of its own: nothing that ran before in this one is counted.
+
+    Returns:
+        The MB of each of its processes, at the moment when they took the most together.
     """
+    command = [sys.executable, "-m", "grading", "grade", assignment, "--jobs", str(jobs)]
+    most = {}
+    with subprocess.Popen(command, cwd=root, stdout=subprocess.DEVNULL) as grader:
+        while grader.poll() is None:
+            seen = _memory(psutil.Process(grader.pid))
+            if sum(seen.values()) > sum(most.values()):
+                most = seen
+            try:
+                grader.wait(pause)
+            except subprocess.TimeoutExpired:
+                continue
+    return most
 
-    def __init__(self, pause):
-        super().__init__(daemon=True)
-        self.most, self._pause, self._done = 0, pause, threading.Event()
 
-    def run(self):
-        """Look, and pause: a look takes the processor's time."""
-        own = psutil.Process()
-        before = _own_memory(own)
-        while not self._done.wait(self._pause):
-            found = [own, *own.children(recursive=True)]
-            self.most = max(self.most, sum(map(_own_memory, found)) - before)
-
-    def stop(self):
-        """Stop, and return the most that was seen."""
-        self._done.set()
-        self.join()
-        return self.most
+def _memory(grader):
+    try:
+        processes = [grader, *grader.children(recursive=True)]
+    except psutil.Error:  # it has ended
+        return {}
+    return {process.pid: _own_memory(process) // 10**6 for process in processes}
 
 
 def _own_memory(process):
