@@ -1,5 +1,6 @@
 """The files beside a notebook that a room is given: copied, or readable where they are too many."""
 
+import os
 from pathlib import Path
 
 PAGE = 4096  # files take whole pages of memory
@@ -9,7 +10,8 @@ MOST_COPIED = 2_000  # files and folders
 def to_copy(folder: Path, most: int) -> dict[Path, int] | None:
     """The folders and files beside a notebook, folders first, with the memory that a copy takes.
 
-    None if they take more than ``most`` bytes, or are more than a submission may have.
+    None if they take more than ``most`` bytes, or are more than a submission may have. A file that
+    the grader cannot read is left out.
     """
     found: dict[Path, int] = {}
     for path in folder.rglob("*"):
@@ -17,7 +19,7 @@ def to_copy(folder: Path, most: int) -> dict[Path, int] | None:
             continue
         if path.is_dir():
             found[path] = PAGE
-        elif path.is_file() and path.suffix != ".ipynb":
+        elif path.is_file() and path.suffix != ".ipynb" and os.access(path, os.R_OK):
             found[path] = PAGE + path.stat().st_size
             most -= found[path]
         if most < 0 or len(found) > MOST_COPIED:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from grading.room import data_set
+from grading.shown import data_set
 
 # modules of this package that neither score nor write what students get
 WITHOUT_EFFECT = {

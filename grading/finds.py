@@ -31,7 +31,7 @@ class Line:
         notebook: the notebook's name, if it can be told.
         name: the student's name as the platform shows it.
         late: whether the platform marked it as late.
-    files: what came along with a notebook, by its path in the student's folder.
+        files: what came along with a notebook, by its path in the student's folder.
     """
 
     path: str

@@ -19,7 +19,8 @@ from pathlib import Path
 from jupyter_client.provisioning import LocalProvisioner
 from traitlets import Bool, Integer
 
-from grading.room import CONNECTION, MEBIBYTE, SOCKETS, WORK, Room, check_isolation, data_set
+from grading.room import CONNECTION, MEBIBYTE, SOCKETS, WORK, Room, check_isolation
+from grading.shown import data_set
 from grading.warm_process import WARM, clean_environment
 
 LAUNCHER = "ipykernel_launcher"

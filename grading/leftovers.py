@@ -6,6 +6,7 @@ Control groups carry the number of the process that made them.
 """
 
 import contextlib
+import errno
 import fcntl
 import functools
 import os
@@ -21,6 +22,7 @@ from grading.groups import parent_groups
 
 PREFIX = "grading-"
 GROUP = re.compile(r"grading-(\d+)-\w+")
+DEEPEST = 55  # bytes of the path around it; that of a socket in it has 107 at most
 SECONDS = 2.0  # to wait for the last processes of a control group to be gone
 
 
@@ -46,7 +48,14 @@ def together() -> Iterator[None]:
 
 @functools.cache
 def own_folder() -> Path:
-    """The folder of this process, removed when it ends."""
+    """The folder of this process, removed when it ends.
+
+    Raises:
+        OSError: if sockets in it would have too long a path.
+    """
+    if len(os.fsencode(place := tempfile.gettempdir())) > DEEPEST:
+        reason = f"sockets need a path for temporary files of at most {DEEPEST} bytes: set TMPDIR"
+        raise OSError(errno.ENAMETOOLONG, reason, place)
     held = None
     while held is None:  # a grader that looks for what is left over may be first to hold it
         folder = Path(tempfile.mkdtemp(prefix=PREFIX))

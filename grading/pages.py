@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 from traitlets import Float, Integer
 from traitlets.config import Configurable
 
-from grading import workers
+from grading import leftovers, workers
 from grading.course import Course, CourseError
 from grading.feedback import STAGED, basis, made_of, make_page, note_made
 
@@ -59,7 +59,8 @@ class FeedbackPages(Configurable):
                 read.
         """
         try:
-            with FileLock(course.work / "feedback.lock", timeout=0):
+            with FileLock(course.work / "feedback.lock", timeout=0), leftovers.together():
+                leftovers.sweep()
                 try:
                     yield from self._write(course, assignment, students)
                 finally:

@@ -6,11 +6,11 @@ process, and nothing of the course.
 """
 
 import functools
-import importlib.util
 import json
 import os
 import platform
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -18,10 +18,9 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-import platformdirs
-
 from grading.beside import to_copy, to_show
 from grading.groups import ControlGroups
+from grading.shown import closed_path, python_folders
 
 WORK = "/submission"  # where the notebook runs
 SOCKETS = "/run/kernel"
@@ -49,6 +48,8 @@ def obstacle() -> str:
     version = re.match(r"(\d+)\.(\d+)", platform.release())
     if not version or tuple(map(int, version.groups())) < LINUX:
         return f"Linux {LINUX[0]}.{LINUX[1]} or newer is needed, this is {platform.release()}"
+    if closed := closed_path():
+        return f"{closed} is closed to the user of a room: chmod -R o+rX {shlex.quote(closed)}"
     try:
         with Room(memory=256, processes=16, disk=1):
             return ""
@@ -198,7 +199,7 @@ def _mounts(readable: Iterable[Path]) -> list[str]:
         arguments += ["--ro-bind-try", name, name]
     parents: dict[str, None] = {}
     binds = []
-    for path in [*_python(), *readable]:
+    for path in [*python_folders(), *readable]:
         real = path.resolve()
         if not real.is_dir() or real.is_relative_to("/usr"):
             continue
@@ -209,21 +210,3 @@ def _mounts(readable: Iterable[Path]) -> list[str]:
         if parent not in {"/tmp", "/run", "/usr"}:
             arguments += ["--perms", "0755", "--dir", parent]
     return arguments + binds
-
-
-@functools.cache
-def _python() -> list[Path]:
-    """The folders of this Python, its packages, and `deeplearn`."""
-    spec = importlib.util.find_spec("deeplearn")
-    found = [Path(sys.prefix), Path(sys.base_prefix)]
-    return found + ([Path(spec.origin).parent] if spec and spec.origin else [])
-
-
-def data_set() -> tuple[str, list[Path]]:
-    """What ``DEEPLEARN_DATA`` is in a room, where nothing can be downloaded, and its folder."""
-    wanted = os.environ.get("DEEPLEARN_DATA", "")
-    cache = platformdirs.user_cache_path("training-deep-networks") / "mnist"
-    folder = Path(wanted).expanduser() if wanted else cache
-    if wanted != "digits" and any(folder.glob("*-ubyte*")):
-        return str(folder.absolute()), [folder]
-    return wanted or "digits", []

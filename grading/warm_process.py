@@ -17,7 +17,7 @@ from pathlib import Path
 
 import platformdirs
 
-from grading.room import data_set
+from grading.shown import data_set
 
 ADDRESS = "GRADING_WARM_PROCESS"  # names the socket of the process that a grader has started
 SECONDS_TO_END = 1

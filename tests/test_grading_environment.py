@@ -7,6 +7,7 @@ import time
 import platformdirs
 import pytest
 
+from deeplearn._mnist import CONTENTS
 from grading.environment import environment_key
 
 
@@ -63,7 +64,8 @@ def test_another_python_counts(monkeypatch):
 
 def data_files(folder, content=b"four"):
     folder.mkdir()
-    (folder / "train-images-idx3-ubyte").write_bytes(content)
+    for name in CONTENTS:
+        (folder / name).write_bytes(content)
     return folder
 
 

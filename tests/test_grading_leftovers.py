@@ -13,6 +13,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from grading import leftovers
+from grading.__main__ import main
 from grading.room import obstacle
 from tests.graders import Graders
 
@@ -21,8 +22,9 @@ ENDED = 2**22 + 1  # more than Linux numbers processes
 
 
 @pytest.fixture
-def temporary(monkeypatch):
+def temporary(monkeypatch, tmp_path_factory):
     """An empty folder for temporary files, in which this process has its own."""
+    tmp_path_factory.getbasetemp()  # pytest's own lies elsewhere
     with tempfile.TemporaryDirectory(prefix="left-") as name:  # short: a socket's path ends at 107
         monkeypatch.setattr(tempfile, "tempdir", name)
         leftovers.own_folder.cache_clear()
@@ -123,6 +125,19 @@ def test_a_process_that_ends_leaves_nothing(temporary):
     env = {**os.environ, "TMPDIR": str(temporary)}
     subprocess.run([sys.executable, "-c", code], env=env, check=True)
     assert list(temporary.iterdir()) == []
+
+
+def test_a_path_that_is_too_long_for_sockets_is_named_with_the_cure(
+    temporary, tmp_path, monkeypatch, capsys
+):
+    nbformat.write(new_notebook(cells=[new_code_cell("1")]), tmp_path / "toy.ipynb")
+    deep = temporary / ("deep" * 20)
+    deep.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(deep))
+    assert main(["check", str(tmp_path / "toy.ipynb")]) == 1
+    cure = f"sockets need a path for temporary files of at most 55 bytes: set TMPDIR ({deep})"
+    assert cure in capsys.readouterr().err
+    assert list(deep.iterdir()) == []
 
 
 @pytest.mark.skipif(bool(obstacle()), reason=obstacle())

@@ -486,6 +486,7 @@ def test_a_download_fills_the_cache_once(
     assert found.source == "mnist"
     assert found.y_test.tolist() == list(contents[NAMES[3]][8:])
     assert {path.name: path.read_bytes() for path in cache.iterdir()} == archives
+    assert {path.stat().st_mode & 0o777 for path in cache.iterdir()} == {0o644}
     assert [path for command, path in server.asked if command == "GET"] == list(archives)
     shown = capfd.readouterr()
     assert all(name in shown.out for name in NAMES)  # a progress bar each
