@@ -73,6 +73,16 @@ def handed_in(course):
     return {path: content for path, content in files.items() if not path.startswith(".")}
 
 
+def link_out(course, folder, link, to_file):
+    """Make a link of this path among the submissions; return the folder that it leads to."""
+    folder.mkdir()
+    (folder / "file").write_bytes(b"mine")
+    place = course.root / "submitted" / link
+    place.parent.mkdir(parents=True)
+    place.symlink_to(folder / "file" if to_file else folder)
+    return folder
+
+
 def record(course):
     return json.loads((course.root / "submitted" / ".collected.json").read_text("utf-8"))
 

@@ -8,7 +8,7 @@ import grading.exports
 from grading.archives import MB, Limits
 from grading.collect import collect
 from grading.intake import Intake
-from tests.collecting import TOY, beside, handed_in, packed, reasons, tree
+from tests.collecting import TOY, beside, handed_in, link_out, packed, reasons, tree
 
 CHANGED = TOY.replace(b"answer", b"changed")
 
@@ -52,12 +52,7 @@ def test_an_older_notebook_brings_nothing(course, export):
 
 @pytest.mark.parametrize("link", ["ada/toy/d", "ada/toy/d/x"])
 def test_nothing_is_written_through_links(course, export, tmp_path, link):
-    outside = tmp_path / "outside"
-    outside.mkdir()
-    (outside / "file").write_bytes(b"mine")
-    place = course.root / "submitted" / link
-    place.parent.mkdir(parents=True)
-    place.symlink_to(outside / "file" if link.endswith("x") else outside)
+    outside = link_out(course, tmp_path / "outside", link, to_file=link.endswith("x"))
     lines = collect(course, [export({"ada/toy.ipynb": TOY, "ada/d/x": b"1"})])
     assert tree(outside) == {"file": b"mine"}
     refused = reasons(lines, "not taken")

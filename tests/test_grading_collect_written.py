@@ -16,6 +16,7 @@ from tests.collecting import (
     OTHER,
     TOY,
     handed_in,
+    link_out,
     record,
     tree,
 )
@@ -85,13 +86,8 @@ def test_an_interrupted_run_can_be_repeated(course, export, monkeypatch):
 
 @pytest.mark.parametrize("link", ["ada", "ada/toy", "ada/toy/toy.ipynb", ".part"])
 def test_nothing_is_written_through_links(course, export, tmp_path, link):
-    outside = tmp_path / "outside"
-    outside.mkdir()
-    (outside / "file").write_bytes(b"mine")
-    place = course.root / "submitted" / link
-    place.parent.mkdir(parents=True)
     written = link in ("ada/toy/toy.ipynb", ".part")
-    place.symlink_to(outside / "file" if written else outside)
+    outside = link_out(course, tmp_path / "outside", link, to_file=written)
     lines = collect(course, [export({"ada.ipynb": TOY})])
     assert tree(outside) == {"file": b"mine"}
     assert (lines[0].status != "not taken") == written
