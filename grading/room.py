@@ -122,20 +122,27 @@ class Room:
         self._link.cleanup()
 
     def _start(self, arguments: list[str]) -> int:
-        """Start bubblewrap; return the number of the room's first process."""
-        reader, writer = os.pipe()
-        command = ["bwrap", "--info-fd", str(writer), *arguments]
+        """Start bubblewrap; return the number of the room's first process.
+
+        Whoever ends while bubblewrap starts must not take only a half of it along: the other half
+        would wait for ever. So it has a session of its own, and writes to no pipe before it is up.
+        """
+        info = os.memfd_create("info")
         pipe = subprocess.PIPE
         try:
-            with os.fdopen(writer, "wb") as info:
-                self._process = subprocess.Popen(
-                    command, stdin=pipe, stdout=pipe, stderr=pipe, pass_fds=[info.fileno()]
-                )
-            with os.fdopen(reader, "rb") as info:
-                ready, told = self._process.stdout.readline(), info.read()
+            self._process = subprocess.Popen(
+                ["bwrap", "--info-fd", str(info), *arguments],
+                **{"stdin": pipe, "stdout": pipe, "stderr": pipe},
+                pass_fds=[info],
+                start_new_session=True,
+            )
+            ready = self._process.stdout.readline()
+            told = os.pread(info, os.fstat(info).st_size, 0)
         except OSError:
             self.groups.remove()
             raise
+        finally:
+            os.close(info)
         if not ready:
             said = self._process.stderr.read().decode(errors="replace").strip()
             self._end()

@@ -140,6 +140,43 @@ def test_a_path_that_is_too_long_for_sockets_is_named_with_the_cure(
     assert list(deep.iterdir()) == []
 
 
+MAKES_ROOMS = """
+import ctypes, os, random, signal, sys, time
+import psutil
+from grading.room import Room
+
+SET_CHILD_SUBREAPER = 36  # include/uapi/linux/prctl.h
+number, end = int(sys.argv[1]), {"group": os.killpg, "process": os.kill}[sys.argv[2]]
+ctypes.CDLL(None).prctl(SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+draw = random.Random(0)
+for _ in range(150):
+    pid = os.fork()
+    if pid == 0:
+        os.setpgid(0, 0)
+        while True:
+            Room(memory=256, processes=16, disk=1).close()
+    time.sleep(draw.uniform(0.01, 0.03))
+    end(pid, number)
+    os.waitpid(pid, 0)
+living = psutil.Process().children(recursive=True)
+left = psutil.wait_procs(living, timeout=10)[1]
+print(*(process.name() for process in left))
+for process in left:
+    process.kill()
+"""
+
+
+@pytest.mark.skipif(bool(obstacle()), reason=obstacle())
+@pytest.mark.parametrize("whom", ["group", "process"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_room_that_is_being_made_ends_with_who_makes_it(temporary, number, whom):
+    command = [sys.executable, "-c", MAKES_ROOMS, str(int(number)), whom]
+    env = {**os.environ, "TMPDIR": str(temporary)}
+    said = subprocess.run(command, env=env, check=True, capture_output=True, text=True)
+    leftovers.sweep()
+    assert said.stdout.split() == []
+
+
 @pytest.mark.skipif(bool(obstacle()), reason=obstacle())
 def test_a_check_removes_what_is_left_and_leaves_nothing_for_good(temporary, tmp_path_factory):
     left = folder(temporary, "grading-left")
