@@ -10,16 +10,16 @@ MOST_COPIED = 2_000  # files and folders
 def to_copy(folder: Path, most: int) -> dict[Path, int] | None:
     """The folders and files beside a notebook, folders first, with the memory that a copy takes.
 
-    None if they take more than ``most`` bytes, or are more than a submission may have. A file that
-    the grader cannot read is left out.
+    None if they take more than ``most`` bytes, or are more than a submission may have. What the
+    grader cannot read is left out.
     """
     found: dict[Path, int] = {}
     for path in folder.rglob("*"):
-        if path.is_symlink():
+        if not os.access(path, os.R_OK) or path.is_symlink():
             continue
         if path.is_dir():
             found[path] = PAGE
-        elif path.is_file() and path.suffix != ".ipynb" and os.access(path, os.R_OK):
+        elif path.is_file() and path.suffix != ".ipynb":
             found[path] = PAGE + path.stat().st_size
             most -= found[path]
         if most < 0 or len(found) > MOST_COPIED:

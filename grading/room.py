@@ -10,7 +10,6 @@ import json
 import os
 import platform
 import re
-import shlex
 import shutil
 import subprocess
 import sys
@@ -20,7 +19,7 @@ from pathlib import Path
 
 from grading.beside import to_copy, to_show
 from grading.groups import ControlGroups
-from grading.shown import closed_path, python_folders
+from grading.shown import closed, python_folders
 
 WORK = "/submission"  # where the notebook runs
 SOCKETS = "/run/kernel"
@@ -48,8 +47,8 @@ def obstacle() -> str:
     version = re.match(r"(\d+)\.(\d+)", platform.release())
     if not version or tuple(map(int, version.groups())) < LINUX:
         return f"Linux {LINUX[0]}.{LINUX[1]} or newer is needed, this is {platform.release()}"
-    if closed := closed_path():
-        return f"{closed} is closed to the user of a room: chmod -R o+rX {shlex.quote(closed)}"
+    if found := closed():
+        return found
     try:
         with Room(memory=256, processes=16, disk=1):
             return ""
@@ -97,17 +96,20 @@ class Room:
         copied = to_copy(folder, disk * MEBIBYTE) if folder else {}
         shown = to_show(folder, WORK) if copied is None else []
         copied = copied or {}
-        self.groups = ControlGroups(memory=memory * MEBIBYTE, pids=processes)
-        self.pid = self._start(_arguments(readable, shown, disk * MEBIBYTE, sum(copied.values())))
+        self._process: subprocess.Popen | None = None
         self._link = tempfile.TemporaryDirectory(prefix="room-")
-        # a short path: those of sockets end at 107 letters
-        self.sockets = Path(self._link.name, "k")
-        self._root = Path("/proc", str(self.pid), "root")
-        self.sockets.symlink_to(self._root / SOCKETS[1:])
+        self.groups = ControlGroups(memory=memory * MEBIBYTE, pids=processes)
         try:
+            self.pid = self._start(
+                _arguments(readable, shown, disk * MEBIBYTE, sum(copied.values()))
+            )
+            # a short path: those of sockets end at 107 letters
+            self.sockets = Path(self._link.name, "k")
+            self._root = Path("/proc", str(self.pid), "root")
+            self.sockets.symlink_to(self._root / SOCKETS[1:])
             for path in copied:
                 self._copy(path, f"{WORK}/{path.relative_to(folder)}")
-        except OSError:
+        except BaseException:
             self.close()
             raise
 
@@ -118,7 +120,12 @@ class Room:
 
     def close(self) -> None:
         """End all that runs in the room."""
-        self._end()
+        if self._process:
+            self._process.kill()
+            for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+                stream.close()  # the room's first process reads stdin to its end
+            self._process.wait()
+        self.groups.remove()
         self._link.cleanup()
 
     def _start(self, arguments: list[str]) -> int:
@@ -127,25 +134,19 @@ class Room:
         Whoever ends while bubblewrap starts must not take only a half of it along: the other half
         would wait for ever. So it has a session of its own, and writes to no pipe before it is up.
         """
-        info = os.memfd_create("info")
         pipe = subprocess.PIPE
-        try:
+        with tempfile.TemporaryFile() as info:
             self._process = subprocess.Popen(
-                ["bwrap", "--info-fd", str(info), *arguments],
+                ["bwrap", "--info-fd", str(info.fileno()), *arguments],
                 **{"stdin": pipe, "stdout": pipe, "stderr": pipe},
-                pass_fds=[info],
+                pass_fds=[info.fileno()],
                 start_new_session=True,
             )
             ready = self._process.stdout.readline()
-            told = os.pread(info, os.fstat(info).st_size, 0)
-        except OSError:
-            self.groups.remove()
-            raise
-        finally:
-            os.close(info)
+            info.seek(0)
+            told = info.read()
         if not ready:
             said = self._process.stderr.read().decode(errors="replace").strip()
-            self._end()
             raise NoRoom(f"bubblewrap failed ({said}); allow users namespaces: user_namespaces(7)")
         return json.loads(told)["child-pid"]
 
@@ -159,13 +160,6 @@ class Room:
         if self.user is not None:
             os.chown(copy, self.user, self.user)
         copy.chmod(0o755 if path.is_dir() else 0o644)
-
-    def _end(self) -> None:
-        self._process.kill()
-        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
-            stream.close()  # the room's first process reads stdin to its end
-        self._process.wait()
-        self.groups.remove()
 
     def __enter__(self):
         return self

@@ -3,6 +3,7 @@
 import functools
 import importlib.util
 import os
+import shlex
 import sys
 import sysconfig
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import platformdirs
 
 DATA = "*-ubyte*"  # the files of MNIST, packed or not
+FILES = [f"{p}-{k}-ubyte" for p in ("train", "t10k") for k in ("images-idx3", "labels-idx1")]
 
 
 @functools.cache
@@ -25,21 +27,41 @@ def data_set() -> tuple[str, list[Path]]:
     wanted = os.environ.get("DEEPLEARN_DATA", "")
     cache = platformdirs.user_cache_path("training-deep-networks") / "mnist"
     if not wanted:
-        complete = len([*cache.glob(DATA)]) == 4
+        complete = all((cache / f"{name}.gz").is_file() for name in FILES)
         return (str(cache), [cache]) if complete else ("digits", [])
-    folder = Path(wanted).expanduser()
+    folder = Path(wanted).expanduser().absolute()
     if wanted != "digits" and any(folder.glob(DATA)):
-        return str(folder.absolute()), [folder]
+        return str(folder), [folder]
     return wanted, []
 
 
-def closed_path() -> str:
-    """A path of these that root alone may read: in a room another user does. Empty if none is."""
-    shown = [*python_folders(), *Path(sysconfig.get_path("purelib")).iterdir()]
+def closed() -> str:
+    """What of this only root may read, where a room's user is another one, and the cure.
+
+    Returns:
+        A sentence, or nothing if all can be read.
+    """
+    if os.geteuid() != 0:
+        return ""
+    places = [(folder, [folder]) for folder in python_folders()]
+    for kind in ("purelib", "platlib"):
+        folder = Path(sysconfig.get_path(kind))
+        places.append((folder, [folder, *filter(_is_package, folder.glob("*"))]))
+    for folder, paths in places:
+        for path in filter(_is_closed, paths):
+            return f"{path} is closed to a room's user: chmod -R o+rX {shlex.quote(str(folder))}"
     for folder in data_set()[1]:
-        shown += [folder, *folder.glob(DATA)]
-    for path in shown if os.geteuid() == 0 else ():
-        right = 0o005 if path.is_dir() else 0o004
-        if path.exists() and path.stat().st_mode & right != right:
-            return str(path)
+        files = [folder / f"{name}{end}" for name in FILES for end in ("", ".gz")]
+        for path in filter(_is_closed, [folder, *files]):
+            place = shlex.quote(str(folder))
+            return f"{path} is closed to a room's user: chmod o+rX {place} {place}/{DATA}"
     return ""
+
+
+def _is_package(path: Path) -> bool:
+    return path.is_dir() and path.name.isidentifier() and path.name != "__pycache__"
+
+
+def _is_closed(path: Path) -> bool:
+    right = 0o005 if path.is_dir() else 0o004
+    return path.exists() and path.stat().st_mode & right != right

@@ -65,7 +65,7 @@ def test_another_python_counts(monkeypatch):
 def data_files(folder, content=b"four"):
     folder.mkdir()
     for name in CONTENTS:
-        (folder / name).write_bytes(content)
+        (folder / f"{name}.gz").write_bytes(content)
     return folder
 
 

@@ -14,7 +14,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from grading import leftovers
 from grading.__main__ import main
-from grading.room import obstacle
+from grading.room import Room, obstacle
 from tests.graders import Graders
 
 OTHER_USER = 12345
@@ -134,9 +134,10 @@ def test_a_path_that_is_too_long_for_sockets_is_named_with_the_cure(
     deep = temporary / ("deep" * 20)
     deep.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(deep))
-    assert main(["check", str(tmp_path / "toy.ipynb")]) == 1
     cure = f"sockets need a path for temporary files of at most 55 bytes: set TMPDIR ({deep})"
-    assert cure in capsys.readouterr().err
+    for command in (["check", str(tmp_path / "toy.ipynb")], ["doctor"]):
+        assert main(command) == 1
+        assert cure in capsys.readouterr().err
     assert list(deep.iterdir()) == []
 
 
@@ -175,6 +176,25 @@ def test_a_room_that_is_being_made_ends_with_who_makes_it(temporary, number, who
     said = subprocess.run(command, env=env, check=True, capture_output=True, text=True)
     leftovers.sweep()
     assert said.stdout.split() == []
+
+
+@pytest.mark.skipif(bool(obstacle()), reason=obstacle())
+@pytest.mark.parametrize("step", ["_start", "_copy"])
+def test_a_room_that_is_not_finished_is_not_left(temporary, tmp_path, monkeypatch, step):
+    real, begun = getattr(Room, step), []
+
+    def stop(room, *arguments):
+        real(room, *arguments)
+        begun.append(room)
+        raise KeyboardInterrupt
+
+    (tmp_path / "data.csv").touch()
+    monkeypatch.setattr(Room, step, stop)
+    with pytest.raises(KeyboardInterrupt):
+        Room(tmp_path, memory=256, processes=16, disk=1)
+    assert begun[0]._process.returncode is not None
+    assert not any(folder.exists() for folder in begun[0].groups.folders)
+    assert list(temporary.iterdir()) == []
 
 
 @pytest.mark.skipif(bool(obstacle()), reason=obstacle())

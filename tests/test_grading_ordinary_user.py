@@ -83,7 +83,11 @@ def folder():
             os.chown(path, NOBODY, NOBODY)
         shutil.copy("/usr/bin/id", root / "data" / "rootid")
         (root / "data" / "rootid").chmod(0o4755)
-        (root / "data" / "closed.csv").touch(0o600)  # of root: no kernel may fail to start for it
+        # of root: no kernel may fail to start for what cannot be read
+        (root / "data" / "closed.csv").touch(0o600)
+        (root / "data" / "listed").mkdir()
+        (root / "data" / "listed" / "file").touch()
+        (root / "data" / "listed").chmod(0o744)
         yield root
 
 

@@ -1,6 +1,7 @@
 """The data set that submissions are given, and folders that they could not read."""
 
 import os
+import subprocess
 
 import platformdirs
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from deeplearn._mnist import CONTENTS
 from grading.__main__ import main
 from grading.room import obstacle
-from grading.shown import closed_path, data_set
+from grading.shown import closed, data_set
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="a room's user is another one for root only")
 
@@ -59,6 +60,11 @@ def test_what_is_no_folder_of_data_is_left_to_the_loader(cache, monkeypatch, wan
     assert data_set() == (wanted, [])
 
 
+def test_what_was_unpacked_in_the_cache_changes_nothing(cache):
+    (cache / "train-images-idx3-ubyte").touch()
+    assert data_set() == (str(cache), [cache])
+
+
 @as_root
 @pytest.mark.parametrize(
     ("name", "mode"),
@@ -68,21 +74,31 @@ def test_what_is_no_folder_of_data_is_left_to_the_loader(cache, monkeypatch, wan
     ],
 )
 def test_data_that_root_alone_may_read_stop_grading_and_have_a_cure(
-    cache, fresh, monkeypatch, capsys, name, mode
+    cache, fresh, capsys, name, mode
 ):
-    assert closed_path() == ""
+    (cache / "notes-ubyte.part").touch(0o600)  # which nobody reads
+    assert closed() == ""
     path = cache / name
     path.chmod(mode)
-    assert closed_path() == str(path)
     assert main(["doctor"]) == 1
-    assert (
-        f"{path} is closed to the user of a room: chmod -R o+rX {path}" in capsys.readouterr().out
-    )
+    said = f"{path} is closed to a room's user: "
+    assert said in capsys.readouterr().out
+    cure = closed().removeprefix(said)
+    subprocess.run(cure, shell=True, check=True)
+    assert closed() == ""
+    assert (cache / "notes-ubyte.part").exists()
 
 
 @as_root
-def test_packages_that_root_alone_may_read_stop_grading(cache, tmp_path, monkeypatch):
-    monkeypatch.setattr("sysconfig.get_path", lambda _: str(tmp_path))
-    package = tmp_path / "torch"
-    package.mkdir(mode=0o700)
-    assert closed_path() == str(package)
+@pytest.mark.parametrize("name", ["torch", "."])
+def test_packages_that_root_alone_may_read_stop_grading(cache, tmp_path, monkeypatch, name):
+    monkeypatch.setattr("sysconfig.get_path", lambda _: str(tmp_path / "site"))
+    assert closed() == ""  # there is no such folder
+    for package in ("torch", "numpy", "__pycache__", "~orch"):
+        (tmp_path / "site" / package).mkdir(parents=True)
+    for package in ("__pycache__", "~orch", name):
+        (tmp_path / "site" / package).chmod(0o700)
+    path, cure = closed().split(" is closed to a room's user: ")
+    assert path == str(tmp_path / "site" / name)
+    subprocess.run(cure, shell=True, check=True)
+    assert closed() == ""

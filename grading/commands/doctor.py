@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Iterator
 
+from grading import leftovers
 from grading.commands import Answer
 from grading.doctor import Finding, examine
 
@@ -19,8 +20,9 @@ def add_arguments(_: argparse.ArgumentParser) -> None:
 
 def run(_, options: argparse.Namespace) -> Iterator[Answer]:
     """One line for each finding."""
-    for finding in examine():
-        yield Answer(_line(finding), vars(finding), passed=not finding.needed or finding.good)
+    with leftovers.together():
+        for finding in examine():
+            yield Answer(_line(finding), vars(finding), passed=not finding.needed or finding.good)
 
 
 def _line(finding: Finding) -> str:
