@@ -118,7 +118,7 @@ SURVIVED = {
         OUTPUT,
     ),
     "tiny_outputs": (
-        f"{PUBLISH}for n in range(10**6):\n"
+        f"{PUBLISH}for n in range(200_000):\n"
         "    publish('stream', {'name': 'stdout', 'text': 'x'})",
         OUTPUT,
     ),
