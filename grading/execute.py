@@ -10,6 +10,7 @@ from nbclient.client import CellExecutionComplete
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 from nbgrader.preprocessors import Execute
+from nbgrader.utils import is_grade
 from traitlets import Integer, default
 
 from grading.kernels import ForkedKernel
@@ -22,9 +23,9 @@ from grading.outputs import (
     plain_error,
     size,
 )
-from grading.verdict import settle
+from grading.verdict import keep_points, says_no_memory, settle
 
-NO_MEMORY = ("MemoryError", "DefaultCPUAllocator: can't allocate memory")
+COUNTS = ("error", "execute_result")
 SHOWN = ("stream", "display_data", "execute_result", "update_display_data")
 
 
@@ -36,8 +37,9 @@ class ExecuteSubmission(Execute):
     - What a test displays gives no points, unless the test ends with a value: only that counts.
     - A kernel that dies, or that can no longer be interrupted, ends the run and keeps what was
       earned so far. For nbgrader the whole submission is lost.
-    - All cells together have a time limit, and so has the amount of output. A kernel that sends so
-      much at once that it fills the memory of this process is ended.
+    - All cells together have a time limit, and so has the amount of output: what is beyond it is
+      left out, but for errors and the value of a test. A kernel that sends so much at once that it
+      fills the memory of this process is ended.
     - Outputs are built anew from the kernel's messages, since a submission can forge these.
     - The end of a cell counts if the kernel itself has told it. The proof is a word that the
       kernel is given with the cell, and gives back when the cell has ended.
@@ -78,7 +80,7 @@ class ExecuteSubmission(Execute):
         self._ending = dict(nb.metadata.get("grading", {}))
         self._gone = bool(self._ending)
         self._end_time = 0.0  # known when the first cell starts: the kernel's start does not count
-        self._output_left = self.output_limit * MEGABYTE
+        self._output_left, self._full = self.output_limit * MEGABYTE, False
         self._shown: dict[str, list[NotebookNode]] = {}
         if not self._gone:
             self.timeout_func = self._seconds_left
@@ -118,6 +120,7 @@ class ExecuteSubmission(Execute):
         kind = cell.metadata.get("grading", "")
         self.kc.session.metadata = {"grading": kind, "proof": self._proof}
         seconds = self._seconds_left(cell)
+        end = time.monotonic() + seconds
         try:
             cell, resources = super().preprocess_cell(cell, resources, index)
         except DeadKernelError:
@@ -125,8 +128,10 @@ class ExecuteSubmission(Execute):
             self._end(cell, *self._cause_of_death(name))
         except CellTimeoutError:
             self._gone = True
-            reason = f"{name} was still running after {seconds} s and did not let itself stop"
-            self._end(cell, "timed out", "CellTimeoutError", reason)
+            late = f"was still running after {seconds} s and did not let itself stop"
+            if time.monotonic() < end:
+                late = f"ended, but its last output did not come within {self.iopub_timeout} s"
+            self._end(cell, "timed out", "CellTimeoutError", f"{name} {late}")
         if any(output.get("ename") == "OutputLimit" for output in cell.get("outputs", [])):
             # the interruption is the grader's, and says nothing to the student
             cell.outputs = [o for o in cell.outputs if o.get("ename") != "KeyboardInterrupt"]
@@ -136,7 +141,7 @@ class ExecuteSubmission(Execute):
                 output.evalue = f"this cell was still running after {seconds} s and was stopped"
                 output.traceback = [output.evalue]
                 self._ending = self._ending or {"status": "timed out", "reason": reason}
-            elif _says_no_memory(output):
+            elif says_no_memory(output):
                 reason = f"{name} needed more memory than there is"
                 self._ending = self._ending or {"status": "out of memory", "reason": reason}
         return cell, resources
@@ -147,28 +152,29 @@ class ExecuteSubmission(Execute):
         if kind == "status":
             if isinstance(content, dict) and content.get("execution_state") == "idle":
                 raise CellExecutionComplete
-        elif kind == "error":
-            self._output_left -= size(msg)
-            if sum(output.output_type == "error" for output in cell.outputs) < ERRORS:
-                cell.outputs.append(build_output(kind, content))
         elif kind != "execute_input":
-            before = self._output_left
             self._output_left -= size(msg)
             if self._output_left < 0:
-                self._stop_output(cell, first=before >= 0)
-            if isinstance(content, dict):
+                self._leave_out(kind, content, cell)
+            if kind == "error":
+                if sum(output.output_type == "error" for output in cell.outputs) < ERRORS:
+                    cell.outputs.append(build_output(kind, content))
+            elif self._output_left >= 0 and isinstance(content, dict):
                 self._show(kind, content, cell)
 
-    def _stop_output(self, cell: NotebookNode, first: bool) -> None:
-        """Look at no more of a cell's output; the cell that takes all there is, is stopped."""
-        if first:
+    def _leave_out(self, kind: str, content: object, cell: NotebookNode) -> None:
+        """Show no more than there is room for; the cell that takes all of it is stopped."""
+        if not self._full:
+            self._full = True
             reason = f"more than {self.output_limit} MB of output; the rest is left out"
             cell.outputs.append(plain_error("OutputLimit", f"{_name(cell)} brought it to {reason}"))
-            self._interrupting = asyncio.ensure_future(self.km.interrupt_kernel())
-        raise CellExecutionComplete
+            if kind != "error":  # after which a cell ends by itself
+                self._interrupting = asyncio.ensure_future(self.km.interrupt_kernel())
+        if kind == "execute_result" and is_grade(cell):
+            keep_points(cell, build_output(kind, content))
 
     def _show(self, kind: str, content: dict, cell: NotebookNode) -> None:
-        """Show, change or clear a cell's output; errors stay."""
+        """Show, change or clear a cell's output; what counts stays."""
         if kind == "clear_output":
             self.clear_before_next_output = bool(content.get("wait"))
             if not self.clear_before_next_output:
@@ -238,10 +244,5 @@ def _name(cell: NotebookNode) -> str:
     return f"the cell {grade_id}" if grade_id else "a cell without a name"
 
 
-def _says_no_memory(output: NotebookNode) -> bool:
-    said = f"{output.get('ename')}: {output.get('evalue')}"
-    return any(words in said for words in NO_MEMORY)
-
-
 def _clear(cell: NotebookNode) -> None:
-    cell.outputs = [output for output in cell.outputs if output.output_type == "error"]
+    cell.outputs = [output for output in cell.outputs if output.output_type in COUNTS]

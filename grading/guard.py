@@ -186,7 +186,7 @@ def install(kernel, snapshot: Snapshot) -> None:
         kernel: IPython's, before its first cell.
         snapshot: of the modules.
     """
-    run, names = kernel.do_execute, kernel.shell.user_ns
+    run, names, handle = kernel.do_execute, kernel.shell.user_ns, signal.signal
 
     async def run_test(code, *args, **kwargs):
         """Run a test: it counts if its end was reached, and if the judges are who they were."""
@@ -214,9 +214,13 @@ def install(kernel, snapshot: Snapshot) -> None:
                 before = dict(names)
             run_it = run_test if kind == "test" else run
             reply = await run_it(code, *args, cell_meta=meta, **kwargs)
+        except KeyboardInterrupt:
+            reply = _error("KeyboardInterrupt", "the cell was stopped")
         except Exception:
             # the student has replaced what the kernel needs for its work
             reply = _error("KernelBroken", "the kernel could not run this cell")
+        # too late to stop the cell: an interruption would take the kernel's answer instead
+        handle(signal.SIGINT, signal.SIG_IGN)
         if kind:
             kernel.shell.ast_transformers.clear()  # a student's names mean what the student says
         if kind == "given":

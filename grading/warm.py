@@ -27,7 +27,7 @@ from grading.room import CONNECTION
 from grading.snapshot import Snapshot
 
 PRELOADED = (
-    *("ipykernel.kernelapp", "ipykernel.debugger", "IPython.core.completerlib", "tornado.queues"),
+    *("grading.lossless", "ipykernel.debugger", "IPython.core.completerlib", "tornado.queues"),
     *("IPython.core.oinspect", "IPython.core.debugger", "IPython.extensions.storemagic"),
     *("tornado.platform.asyncio", "sqlite3"),
     *("matplotlib.pyplot", "torch", "deeplearn.data", "deeplearn.models"),
@@ -176,7 +176,8 @@ def _run_kernel(arguments: list[str], folder: str, env: dict[str, str], snapshot
     import matplotlib
     import numpy as np
     import torch
-    from ipykernel.kernelapp import IPKernelApp
+
+    from grading.lossless import LosslessKernelApp
 
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.clear()
@@ -188,7 +189,7 @@ def _run_kernel(arguments: list[str], folder: str, env: dict[str, str], snapshot
     sys.argv = ["ipykernel_launcher", *arguments, f"--IPKernelApp.parent_handle={os.getppid()}"]
     # what a student's files are named may not hide a module
     sys.path[:] = [*(place for place in sys.path if place), ""]
-    kernel = IPKernelApp.instance()
+    kernel = LosslessKernelApp.instance()
     kernel.initialize()
     _name_module_of_cells(kernel.shell.compile)
     # `exit()` would stop the kernel a tenth of a second later, in whatever cell runs by then

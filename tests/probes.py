@@ -38,9 +38,9 @@ host = json.loads(HOST)
 print(json.dumps({name: attempt(code) for name, code in json.loads(ATTACKS).items()}))"""
 
 
-def run(*cells, folder=None, isolate=True, limits=None, **settings):
-    """Run cells in one forked kernel; return what they say, and how the run ended."""
-    nb = new_notebook(cells=[new_code_cell(cell) for cell in cells])
+def execute(*cells, folder=None, isolate=True, limits=None, **settings):
+    """Run cells, or their sources, in one forked kernel; return the notebook."""
+    nb = new_notebook(cells=[new_code_cell(c) if isinstance(c, str) else c for c in cells])
     config = Config(SandboxProvisioner={"isolate": isolate, **(limits or {})})
     config.AsyncKernelManager.client_class = "grading.client.PromptClient"  # as in the course
     config.KernelManager.transport_encryption = "auto"
@@ -49,6 +49,12 @@ def run(*cells, folder=None, isolate=True, limits=None, **settings):
     )
     with tempfile.TemporaryDirectory() as empty:
         nb, _ = step.preprocess(nb, {"metadata": {"path": str(folder or empty)}})
+    return nb
+
+
+def run(*cells, **options):
+    """Run cells as `execute` does; return what they say, and how the run ended."""
+    nb = execute(*cells, **options)
     said = [
         "".join(o.get("text", "") or o.get("evalue", "") for o in cell.outputs) for cell in nb.cells
     ]
