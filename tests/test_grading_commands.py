@@ -226,9 +226,13 @@ def test_a_machine_that_cannot_isolate(course, released, capsys, monkeypatch):
         assert main(["doctor"]) == 1
         assert "MISSING bubblewrap: not found; install it" in capsys.readouterr().out
         assert main([*options, "--no-sandbox"]) == 0
+        assert "ada       5/10" in capsys.readouterr().out
+        path = course.folder("submitted", "toy", "ada") / "toy.ipynb"
+        assert main(["--course", str(course.root), "check", str(path)]) == 0
+        alone = "run with your own rights, since it could not be isolated: bubblewrap is missing"
+        assert alone in capsys.readouterr().out
     finally:
         grading.room.obstacle.cache_clear()
-    assert "ada       5/10" in capsys.readouterr().out
 
 
 def test_limits_have_a_status_and_a_reason(tmp_path):

@@ -106,6 +106,8 @@ def _passed(found: Outcome) -> bool:
 def _text(path: Path, released: Path | None, found: Outcome) -> str:
     tests = f"as released in {released.parent.name}/{released.name}" if released else "of this file"
     lines = [f"{path.name}, with the tests {tests}"]
+    if obstacle():
+        lines.append(f"run with your own rights, since it could not be isolated: {obstacle()}")
     if found.reason:
         lines.append(f"{found.status}: {plain_line(found.reason)}")
     size = max(map(len, [*found.points, *found.messages]), default=0)
@@ -117,4 +119,5 @@ def _text(path: Path, released: Path | None, found: Outcome) -> str:
 
 def _data(path: Path, released: Path | None, found: Outcome) -> dict:
     data = {name: value for name, value in asdict(found).items() if name != "notebooks"}
-    return {"notebook": str(path), "released": str(released) if released else None, **data}
+    place = str(released) if released else None
+    return {"notebook": str(path), "released": place, "obstacle": obstacle(), **data}
