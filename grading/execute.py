@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from nbclient.client import CellExecutionComplete
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
+from nbformat.v4 import new_output
 from nbgrader.preprocessors import Execute
-from nbgrader.utils import is_grade
 from traitlets import Integer, default
 
 from grading.kernels import ForkedKernel
@@ -23,9 +23,9 @@ from grading.outputs import (
     plain_error,
     size,
 )
-from grading.verdict import keep_points, says_no_memory, settle
+from grading.verdict import believe, says_no_memory, settle
 
-COUNTS = ("error", "execute_result")
+SPARE = 100_000  # bytes that a cell may bring where there is no room, before it is stopped
 SHOWN = ("stream", "display_data", "execute_result", "update_display_data")
 
 
@@ -34,12 +34,12 @@ class ExecuteSubmission(Execute):
 
     - Text on stderr costs no points: a warning is not an error.
     - A test cell that did not run is an error. For nbgrader no output means full marks.
-    - What a test displays gives no points, unless the test ends with a value: only that counts.
+    - What a test displays gives no points: only a number that it ends with counts.
     - A kernel that dies, or that can no longer be interrupted, ends the run and keeps what was
       earned so far. For nbgrader the whole submission is lost.
     - All cells together have a time limit, and so has the amount of output: what is beyond it is
-      left out, but for errors and the value of a test. A kernel that sends so much at once that it
-      fills the memory of this process is ended.
+      left out, but for errors, and much of it stops the cell. A kernel that sends so much at once
+      that it fills the memory of this process is ended.
     - Outputs are built anew from the kernel's messages, since a submission can forge these.
     - The end of a cell counts if the kernel itself has told it. The proof is a word that the
       kernel is given with the cell, and gives back when the cell has ended.
@@ -80,7 +80,7 @@ class ExecuteSubmission(Execute):
         self._ending = dict(nb.metadata.get("grading", {}))
         self._gone = bool(self._ending)
         self._end_time = 0.0  # known when the first cell starts: the kernel's start does not count
-        self._output_left, self._full = self.output_limit * MEGABYTE, False
+        self._output_left = self.output_limit * MEGABYTE
         self._shown: dict[str, list[NotebookNode]] = {}
         if not self._gone:
             self.timeout_func = self._seconds_left
@@ -119,6 +119,7 @@ class ExecuteSubmission(Execute):
         self._proof = secrets.token_hex()
         kind = cell.metadata.get("grading", "")
         self.kc.session.metadata = {"grading": kind, "proof": self._proof}
+        self._spare = SPARE
         seconds = self._seconds_left(cell)
         end = time.monotonic() + seconds
         try:
@@ -153,28 +154,29 @@ class ExecuteSubmission(Execute):
             if isinstance(content, dict) and content.get("execution_state") == "idle":
                 raise CellExecutionComplete
         elif kind != "execute_input":
-            self._output_left -= size(msg)
+            length = size(msg)
+            self._output_left -= length
             if self._output_left < 0:
-                self._leave_out(kind, content, cell)
+                self._leave_out(kind, length, cell)
             if kind == "error":
                 if sum(output.output_type == "error" for output in cell.outputs) < ERRORS:
                     cell.outputs.append(build_output(kind, content))
             elif self._output_left >= 0 and isinstance(content, dict):
                 self._show(kind, content, cell)
 
-    def _leave_out(self, kind: str, content: object, cell: NotebookNode) -> None:
-        """Show no more than there is room for; the cell that takes all of it is stopped."""
-        if not self._full:
-            self._full = True
-            reason = f"more than {self.output_limit} MB of output; the rest is left out"
-            cell.outputs.append(plain_error("OutputLimit", f"{_name(cell)} brought it to {reason}"))
+    def _leave_out(self, kind: str, length: int, cell: NotebookNode) -> None:
+        """Show no more than there is room for; stop a cell that takes much more."""
+        words = f"more than {self.output_limit} MB of output; the rest is left out"
+        if self._output_left + length >= 0:
+            cell.outputs.append(new_output("stream", text=f"{words}\n"))
+        before, self._spare = self._spare, self._spare - length
+        if before >= 0 > self._spare:
+            cell.outputs.append(plain_error("OutputLimit", f"{_name(cell)} brought it to {words}"))
             if kind != "error":  # after which a cell ends by itself
                 self._interrupting = asyncio.ensure_future(self.km.interrupt_kernel())
-        if kind == "execute_result" and is_grade(cell):
-            keep_points(cell, build_output(kind, content))
 
     def _show(self, kind: str, content: dict, cell: NotebookNode) -> None:
-        """Show, change or clear a cell's output; what counts stays."""
+        """Show, change or clear a cell's output; errors stay."""
         if kind == "clear_output":
             self.clear_before_next_output = bool(content.get("wait"))
             if not self.clear_before_next_output:
@@ -203,8 +205,7 @@ class ExecuteSubmission(Execute):
             content = {"status": "error", "ename": "NoReply", "evalue": "the kernel gave no answer"}
         execute_reply["content"] = content
         cell.execution_count = self.code_cells_executed
-        provisioner = getattr(self.km, "provisioner", None)
-        guarded = isinstance(getattr(provisioner, "process", None), ForkedKernel)
+        guarded = isinstance(getattr(self.km.provisioner, "process", None), ForkedKernel)
         if content["status"] == "error":
             # nbgrader goes by the errors that are shown
             shown = any(output.output_type == "error" for output in cell.outputs)
@@ -213,6 +214,8 @@ class ExecuteSubmission(Execute):
         elif guarded and content.get("proof") != self._proof:
             reason = "something other than the kernel said that this cell had ended"
             cell.outputs.append(plain_error("NoProof", reason))
+        elif guarded and cell.metadata.get("grading") == "test":
+            believe(cell, content.get("value"))
 
     def _seconds_left(self, cell: NotebookNode) -> int:
         """The time limit of a cell: its own, or what is left of the notebook's."""
@@ -223,10 +226,9 @@ class ExecuteSubmission(Execute):
         """Status, error and reason for a kernel that is gone."""
         if self._memory.full:
             return "crashed", "OutputLimit", self._overflow(name)
-        provisioner = getattr(self.km, "provisioner", None)
-        if getattr(provisioner, "out_of_memory", False):
+        if getattr(self.km.provisioner, "out_of_memory", False):
             return "out of memory", "OutOfMemory", f"{name} needed more memory than there is"
-        if getattr(provisioner, "out_of_time", False):
+        if getattr(self.km.provisioner, "out_of_time", False):
             reason = f"{name} used up the time of the processor that a submission has"
             return "timed out", "OutOfTime", reason
         return "crashed", "KernelDied", f"the kernel died in {name}"
@@ -245,4 +247,4 @@ def _name(cell: NotebookNode) -> str:
 
 
 def _clear(cell: NotebookNode) -> None:
-    cell.outputs = [output for output in cell.outputs if output.output_type in COUNTS]
+    cell.outputs = [output for output in cell.outputs if output.output_type == "error"]

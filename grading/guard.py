@@ -33,6 +33,7 @@ from grading.inside import Inside
 from grading.parts import Parts
 from grading.snapshot import Snapshot
 from grading.unit import Unit
+from grading.worth import told
 
 MISSING = object()
 TIMERS = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
@@ -194,6 +195,7 @@ def install(kernel, snapshot: Snapshot) -> None:
         kernel.shell.ast_transformers.append(unit)
         with DisableTorchFunctionSubclass():
             reply = await run(code, *args, **kwargs)
+            value = told(unit.value)
             replaced = guard.changed(code)
         if reply["status"] == "ok" and replaced:
             reply = _error("Replaced", f"{replaced} was replaced while the test ran")
@@ -201,7 +203,7 @@ def install(kernel, snapshot: Snapshot) -> None:
             reply = _error("Unfinished", "the test was left before its end")
         unit.forget()
         guard.forget(code)
-        return reply
+        return {**reply, "value": value}
 
     async def do_execute(code, *args, cell_meta=None, **kwargs):
         """Run a cell; the grader's message says what kind of cell it is."""

@@ -19,6 +19,7 @@ from pathlib import Path
 from jupyter_client.provisioning import LocalProvisioner
 from traitlets import Bool, Integer
 
+from grading.outputs import CautiousManager
 from grading.room import CONNECTION, MEBIBYTE, SOCKETS, WORK, Room, check_isolation
 from grading.shown import data_set
 from grading.warm_process import WARM, clean_environment
@@ -98,6 +99,7 @@ class SandboxProvisioner(LocalProvisioner):
             raise ValueError(f"only Python's own kernel can be forked, not {' '.join(cmd[:3])}")
         # its warnings would stand in the grader's progress bar
         arguments = ["--IPKernelApp.log_level=ERROR", *cmd[cmd.index(LAUNCHER) + 1 :]]
+        arguments.append(f"--LosslessKernelApp.lossless={isinstance(self.parent, CautiousManager)}")
         folder = str(Path(kwargs.get("cwd") or ".").resolve())
         request = {"arguments": arguments, "folder": folder, "env": kwargs["env"]}
         if self.room:

@@ -18,13 +18,14 @@ class Unit(ast.NodeTransformer):
 
     Attributes:
         ended: whether the last statement has run.
+        value: what the last expression gave; None without one.
     """
 
     def __init__(self, names: dict[str, object]):
         # dots keep them apart from all names that a program can write
         secret = secrets.token_hex(8)
         self._names, self._value, self._end = names, f"_value_{secret}.", f"_end_{secret}."
-        self.ended = False
+        self.ended, self.value = False, None
 
     def forget(self) -> None:
         """Take away the names that this has used."""
@@ -47,7 +48,7 @@ class Unit(ast.NodeTransformer):
         return ast.fix_missing_locations(node)
 
     def _tell(self, value: object = None) -> object:
-        self.ended = True
+        self.ended, self.value = True, value
         return value
 
 

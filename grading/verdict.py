@@ -2,7 +2,9 @@
 
 import ast
 import re
+import tokenize
 
+from IPython.core.displayhook import DisplayHook
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 from nbgrader.utils import has_failed, is_grade, is_solution
@@ -13,7 +15,6 @@ from grading.outputs import join_streams, plain_error
 WRAPPED = re.compile(r"(?:np\.\w+|array|tensor)\(([^,()\[\]]+)(?:,[^()]*)?\)")
 
 NO_MEMORY = ("MemoryError", "DefaultCPUAllocator: can't allocate memory")
-LONGEST_NUMBER = 1_000  # letters
 
 
 def settle(cell: NotebookNode, reason: str) -> None:
@@ -35,16 +36,27 @@ def says_no_memory(output: NotebookNode) -> bool:
     return any(words in said for words in NO_MEMORY)
 
 
-def keep_points(cell: NotebookNode, value: NotebookNode | None) -> None:
-    """Keep a test's value where there is no room for output: without one nbgrader gives all points.
+def believe(cell: NotebookNode, value: object) -> None:
+    """Let the number that the kernel tells count, and nothing that was shown as one.
 
     Args:
-        cell: the test.
-        value: what it shows; of what it has shown before nothing is kept.
+        cell: a test that has passed.
+        value: the number as text; anything else is none.
     """
-    number = (value.data.get("text/plain", "") if value else "")[:LONGEST_NUMBER]
+    shown = [output for output in cell.outputs if output.output_type == "execute_result"]
     cell.outputs = [output for output in cell.outputs if output.output_type != "execute_result"]
-    cell.outputs.append(new_output("execute_result", data={"text/plain": number}))
+    if isinstance(value, str) and not _is_quiet(cell.source):
+        cell.outputs.append(new_output("execute_result", data={"text/plain": value}))
+    else:
+        cell.outputs += [new_output("display_data", data=output.data) for output in shown]
+
+
+def _is_quiet(source: str) -> bool:
+    """Whether a cell's value is not shown, since a semicolon stands behind it."""
+    try:
+        return bool(DisplayHook.semicolon_at_end_of_expression(source))
+    except (SyntaxError, tokenize.TokenError):  # a line that only IPython understands
+        return False
 
 
 def _keep_warnings(cell: NotebookNode) -> None:
@@ -97,5 +109,5 @@ def _ends_with_value(source: str) -> bool:
     try:
         body = ast.parse(source).body
     except SyntaxError:  # a line that only IPython understands
-        return False
+        return True
     return bool(body) and isinstance(body[-1], ast.Expr)

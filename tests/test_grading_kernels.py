@@ -81,8 +81,9 @@ def test_without_a_room_nobody_else_reads_what_a_kernel_says():
     assert texts == ["tcp True\n"]
 
 
-def test_a_cell_that_does_not_end_is_interrupted():
-    texts, ending = run("while True: pass", "print('next')", timeout=2)
+@pytest.mark.parametrize("cell", ["while True: pass", "import asyncio\nawait asyncio.sleep(100)"])
+def test_a_cell_that_does_not_end_is_interrupted(cell):
+    texts, ending = run(cell, "print('next')", timeout=2)
     assert "still running after 2 s" in texts[0]
     assert texts[1] == "next\n"
     assert ending["status"] == "timed out"

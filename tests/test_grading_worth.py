@@ -1,0 +1,106 @@
+"""The number that a test ends with is its points, whatever an answer lets it show."""
+
+import pytest
+from nbformat.v4 import new_code_cell
+from nbgrader.utils import determine_grade
+
+from tests.probes import execute
+from tests.toy_course import nbgrader
+
+SHELL = "shell = get_ipython()\nformats = shell.display_formatter\n"
+# what an answer does when the test calls it: name → code
+CALLED = {
+    "shows": "shell.displayhook(5.0)",
+    "shows_after": "shell.events.register('post_run_cell', lambda _: shell.displayhook(5.0))",
+    "shows_in_a_thread": "threading.Thread(target=show, daemon=True).start()",
+    "clears_after": "shell.events.register('post_run_cell', lambda _: clear_output())",
+    "clears_and_waits": "clear_output(wait=True)",
+    "clears_in_a_thread": "threading.Thread(target=clear, daemon=True).start()",
+    "formats": "formats.formatters['text/plain'].for_type(float, lambda o, p, _: p.text('5.0'))",
+    "precision": "formats.formatters['text/plain'].float_precision = 0",
+}
+# what an answer does before: name → code
+BEFORE = {
+    "nothing": "pass",
+    "floods": "while True:\n    clear_output()",
+    "fills": "print('x' * 3_000_000)",
+    "raises": "raise ValueError('x' * 3_000_000)",
+    "swallows": "formats.ipython_display_formatter.for_type(float, lambda _: True)",
+    "table": "formats.formatters['text/plain'].type_printers = "
+    "{float: lambda o, p, _: p.text('5.0')}",
+    "class": "PlainTextFormatter.__call__ = lambda *_: '5.0'",
+    "bundle": "formats.mimebundle_formatter.for_type(float, lambda *_, **__: {'text/plain': '5'})",
+    "printing": "torch.set_printoptions(precision=0)\nnp.set_printoptions(precision=0)",
+    "hook": "type(shell.displayhook).__call__ = lambda *_: None",
+}
+SETUP = f"""{SHELL}
+import threading
+import numpy as np, torch
+from IPython.core.formatters import PlainTextFormatter
+from IPython.display import clear_output
+def show():
+    while True: shell.displayhook(5.0)
+def clear():
+    while True: clear_output()
+"""
+
+
+def points(*cells, test, **settings):
+    """The points, of 5, of a test that comes after some cells."""
+    metadata = nbgrader("test", grade=True, points=5) | {"grading": "test"}
+    nb = execute(*cells, new_code_cell(test, metadata=metadata), **settings)
+    return determine_grade(nb.cells[-1])[0]
+
+
+@pytest.mark.parametrize("name", CALLED)
+def test_what_an_answer_shows_or_clears_when_it_is_called_gives_no_points(name):
+    answer = f"{SETUP}def answer():\n    {CALLED[name]}"
+    assert points(answer, test="answer()\n0.5") in (0, 0.5)
+
+
+@pytest.mark.parametrize("test", ["0.5", "torch.tensor(0.5)"])
+@pytest.mark.parametrize("name", BEFORE)
+def test_what_an_answer_has_done_before_gives_no_points(name, test):
+    assert points(SETUP, BEFORE[name], "import torch", test=test, output_limit=2) == 0.5
+
+
+def test_a_value_that_is_too_long_to_be_shown_counts():
+    longer = "formats.formatters['text/html'].for_type(float, lambda _: 'x' * 12_000_000)"
+    assert points(SETUP, longer, test="0.5", output_limit=50) == 0.5
+
+
+@pytest.mark.parametrize("fill", ["pass", BEFORE["fills"]])
+@pytest.mark.parametrize(
+    ("test", "worth"),
+    [
+        ("0.25", 0.25),
+        ("1 + 1", 2),
+        ("from math import *\nfloor(2.5)", 2),
+        ("%precision 1\n0.25", 0.25),
+        ("import numpy as np\nnp.float32(0.1)", 0.1),
+        ("import numpy as np\nnp.array(0.5)", 0.5),
+        ("import torch\ntorch.tensor(1 / 3, requires_grad=True)", 0.333333),
+        ("import torch\n5 * torch.tensor(0.1 * 3) / torch.tensor(0.3)", 5),
+        ("float('nan')", 0),
+        ("5.5", 0),
+        ("-1", 0),
+        ("0.5 if False else None", 5),
+        ("True", 5),
+        ("'0.5'", 5),
+        ("[0.5]", 5),
+        ("import torch\ntorch.tensor([0.5])", 5),
+        ("0.5;", 5),
+        ("x = 0.5", 5),
+        ("assert True", 5),
+        ("0.5\nassert False", 0),
+    ],
+)
+def test_a_test_is_worth_its_last_number_or_all_without_one(test, worth, fill):
+    assert points(fill, test=test, output_limit=2) == worth
+
+
+def test_what_is_no_number_is_shown():
+    metadata = nbgrader("test", grade=True, points=5) | {"grading": "test"}
+    nb = execute(new_code_cell("'well done'", metadata=metadata))
+    assert [output.output_type for output in nb.cells[0].outputs] == ["display_data"]
+    assert nb.cells[0].outputs[0].data["text/plain"] == "'well done'"
