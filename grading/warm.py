@@ -6,6 +6,7 @@ socket ``OWNER`` is closed, as happens when its grader ends. With a connection e
 it asked for.
 """
 
+import asyncio
 import contextlib
 import gc
 import importlib
@@ -176,7 +177,6 @@ def _run_kernel(arguments: list[str], folder: str, env: dict[str, str], snapshot
     import matplotlib
     import numpy as np
     import torch
-    from tornado.ioloop import PeriodicCallback
 
     from grading.lossless import LosslessKernelApp
 
@@ -207,10 +207,17 @@ def _run_kernel(arguments: list[str], folder: str, env: dict[str, str], snapshot
         torch.manual_seed(0)
 
     events.register("pre_run_cell", seed)
-    # else a cell that awaits something would be stopped only when that has come
-    PeriodicCallback(lambda: None, callback_time=500).start()
+    _tick(asyncio.get_event_loop())
     kernel.start()
     os._exit(0)
+
+
+def _tick(loop: asyncio.AbstractEventLoop) -> None:
+    """Wake the kernel's loop twice a second.
+
+    Else a cell that awaits something would be stopped only when that has come.
+    """
+    loop.call_later(0.5, _tick, loop)
 
 
 def _name_module_of_cells(compiler) -> None:
