@@ -187,23 +187,31 @@ def install(kernel, snapshot: Snapshot) -> None:
         kernel: IPython's, before its first cell.
         snapshot: of the modules.
     """
-    run, names, handle = kernel.do_execute, kernel.shell.user_ns, signal.signal
+    run, names, handle, worth = kernel.do_execute, kernel.shell.user_ns, signal.signal, told
 
     async def run_test(code, *args, **kwargs):
         """Run a test: it counts if its end was reached, and if the judges are who they were."""
-        unit = Unit(names)
+        end = {}
+
+        def tell(value=None):
+            end["value"] = worth(value)
+            return value
+
+        unit = Unit(names, tell)
         kernel.shell.ast_transformers.append(unit)
-        with DisableTorchFunctionSubclass():
-            reply = await run(code, *args, **kwargs)
-            value = told(unit.value)
-            replaced = guard.changed(code)
+        try:
+            with DisableTorchFunctionSubclass():
+                reply = await run(code, *args, **kwargs)
+                replaced = guard.changed(code)
+        finally:
+            unit.forget()
+            guard.forget(code)
+            snapshot.restore()  # what sends the answer may have been replaced as well
         if reply["status"] == "ok" and replaced:
             reply = _error("Replaced", f"{replaced} was replaced while the test ran")
-        if reply["status"] == "ok" and not unit.ended and code.strip():
+        if reply["status"] == "ok" and not end and code.strip():
             reply = _error("Unfinished", "the test was left before its end")
-        unit.forget()
-        guard.forget(code)
-        return {**reply, "value": value}
+        return {**reply, **end}
 
     async def do_execute(code, *args, cell_meta=None, **kwargs):
         """Run a cell; the grader's message says what kind of cell it is."""

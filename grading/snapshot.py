@@ -32,7 +32,7 @@ WATCHED = (
     *("IPython.core.inputtransformer2", "IPython.core.events", "IPython.core.async_helpers"),
     *("ipykernel.ipkernel", "ipykernel.kernelbase", "ipykernel.zmqshell", "ipykernel.displayhook"),
     *("grading.certain", "grading.guard", "grading.inside", "grading.parts"),
-    *("grading.snapshot", "grading.unit", "grading.versions"),
+    *("grading.snapshot", "grading.unit", "grading.versions", "grading.worth"),
 )
 # modules alone
 ALONE = ("torch", "torch._C", "numpy")

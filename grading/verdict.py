@@ -14,6 +14,8 @@ from grading.outputs import join_streams, plain_error
 # how NumPy and PyTorch show one number: np.float64(0.5), tensor(0.5, dtype=torch.float64)
 WRAPPED = re.compile(r"(?:np\.\w+|array|tensor)\(([^,()\[\]]+)(?:,[^()]*)?\)")
 
+ROUNDING = 1e-9  # of all points, by which a sum of their parts may miss
+LONGEST_NUMBER = 50  # letters that a message quotes
 NO_MEMORY = ("MemoryError", "DefaultCPUAllocator: can't allocate memory")
 
 
@@ -94,15 +96,14 @@ def _points(cell: NotebookNode, value: NotebookNode) -> NotebookNode:
     number = wrapped[1] if wrapped else text
     highest = float(cell.metadata.nbgrader.points)
     try:
-        wrong = not text or not 0 <= float(number) <= highest
+        worth = float(number or "nan")
     except ValueError:
         return value  # no number: all points
-    if not wrong:
-        value.data["text/plain"] = number
+    if -ROUNDING * highest <= worth <= (1 + ROUNDING) * highest:
+        value.data["text/plain"] = repr(min(max(0.0, worth), highest))
         return value
-    return plain_error(
-        "NoPoints", f"the test gave {text or 'nothing'}, not 0 to {highest:g} points"
-    )
+    said = text[:LONGEST_NUMBER] or "nothing"
+    return plain_error("NoPoints", f"the test gave {said}, not 0 to {highest:g} points")
 
 
 def _ends_with_value(source: str) -> bool:

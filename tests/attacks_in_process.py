@@ -773,6 +773,7 @@ def guards():
     """Attacks that are written against this grader: they look for what guards the tests."""
     most = ("plain", "tensor", "equal", "array", "partial", "helped")
     off = "guard.restore = guard.changed = lambda *a: ''\n"
+    off += "from grading.snapshot import Snapshot\nSnapshot.restore = lambda *a: None\n"
     forged = everywhere("forge('1.0', proof=find('proof'))\n    raise ValueError(x)")
     watched = "guard = find('guard')\n    guard.changed = lambda code: ''\n    judge()\n"
     return [

@@ -4,10 +4,13 @@ import time
 
 import pytest
 from jupyter_client import KernelManager
+from nbformat.v4 import new_code_cell
+from nbgrader.utils import determine_grade
 
 from grading.execute import ExecuteSubmission
 from grading.warm_process import name_kernelspec
 from tests.probes import execute, run
+from tests.toy_course import nbgrader
 
 DISPLAYS = "from IPython.display import clear_output, display\n"
 FLOOD = f"{DISPLAYS}while True:\n    clear_output()"
@@ -64,6 +67,13 @@ def test_a_cell_whose_output_only_just_finds_no_room_is_told_and_loses_nothing()
     told = nb.cells[1].outputs[-1]
     assert (told.output_type, told.name) == ("stream", "stdout")
     assert told.text == "more than 2 MB of output; the rest is left out\n"
+
+
+def test_a_test_that_draws_where_no_room_is_left_keeps_its_points():
+    metadata = nbgrader("test", grade=True, points=5) | {"grading": "test"}
+    test = new_code_cell("print('y' * 500_000)\nassert True", metadata=metadata)
+    nb = execute("print('x' * 2_010_000)", test, output_limit=2)
+    assert determine_grade(nb.cells[1])[0] == 5
 
 
 def test_an_error_is_shown_however_long_it_is():

@@ -20,12 +20,18 @@ def shell():
 
 def run(shell, code):
     """Run a cell as a test, and return what came of it, and whether it ended."""
-    unit = Unit(shell.user_ns)
+    told = []
+
+    def tell(value=None):
+        told.append(value)
+        return value
+
+    unit = Unit(shell.user_ns, tell)
     shell.ast_transformers[:] = [unit]
     with ThreadPoolExecutor(1) as pool:  # a browser's loop may run in this thread
         result = pool.submit(shell.run_cell, code, store_history=False).result()
     unit.forget()
-    return result, unit.ended
+    return result, bool(told)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +75,7 @@ def test_a_failure_names_its_line_and_is_no_end(shell, code, line):
 
 
 def test_a_test_is_one_statement_and_its_last_value():
-    tree = Unit({}).visit(ast.parse("a = 1\nb = 2\nassert a < b\na + b"))
+    tree = Unit({}, print).visit(ast.parse("a = 1\nb = 2\nassert a < b\na + b"))
     assert [type(part) for part in tree.body] == [ast.If, ast.Expr]
-    tree = Unit({}).visit(ast.parse("a = 1\nassert a"))
+    tree = Unit({}, print).visit(ast.parse("a = 1\nassert a"))
     assert [type(part) for part in tree.body] == [ast.If]

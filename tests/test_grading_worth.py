@@ -1,9 +1,13 @@
 """The number that a test ends with is its points, whatever an answer lets it show."""
 
+import subprocess
+import sys
+
 import pytest
 from nbformat.v4 import new_code_cell
 from nbgrader.utils import determine_grade
 
+from grading.snapshot import _is_watched
 from tests.probes import execute
 from tests.toy_course import nbgrader
 
@@ -17,6 +21,13 @@ CALLED = {
     "clears_and_waits": "clear_output(wait=True)",
     "clears_in_a_thread": "threading.Thread(target=clear, daemon=True).start()",
     "formats": "formats.formatters['text/plain'].for_type(float, lambda o, p, _: p.text('5.0'))",
+    "runs_a_cell": "shell.events.register('post_run_cell', lambda _: once('5.0'))",
+    "runs_in_silence": "shell.events.register('post_execute', lambda: once('5.0', silent=True))",
+    "changes_after": "shell.events.register('post_run_cell', lambda _: change(half))",
+    "answers": "ipykernel.kernelbase.json_clean = forge",
+    "sends": "Session.send = send",
+    "judges": "grading.guard.told = grading.worth.told = lambda _: '5'",
+    "reads": "torch.Tensor.item = np.ndarray.item = lambda _: 5.0",
     "precision": "formats.formatters['text/plain'].float_precision = 0",
 }
 # what an answer does before: name → code
@@ -29,20 +40,38 @@ BEFORE = {
     "table": "formats.formatters['text/plain'].type_printers = "
     "{float: lambda o, p, _: p.text('5.0')}",
     "class": "PlainTextFormatter.__call__ = lambda *_: '5.0'",
+    "reader": "grading.worth.repr = lambda _: '5'",
+    "unit": "grading.unit.Unit.value = property(lambda _: 5.0, lambda *_: None)",
     "bundle": "formats.mimebundle_formatter.for_type(float, lambda *_, **__: {'text/plain': '5'})",
     "printing": "torch.set_printoptions(precision=0)\nnp.set_printoptions(precision=0)",
     "hook": "type(shell.displayhook).__call__ = lambda *_: None",
 }
-SETUP = f"""{SHELL}
+SETUP = (
+    SHELL
+    + """\
 import threading
 import numpy as np, torch
+import grading.guard, grading.unit, grading.worth, ipykernel.kernelbase
+from jupyter_client.session import Session
 from IPython.core.formatters import PlainTextFormatter
 from IPython.display import clear_output
 def show():
     while True: shell.displayhook(5.0)
 def clear():
     while True: clear_output()
+done = []
+def once(code, **options):
+    if not done: done.append(shell.run_cell(code, **options))
+def change(half):
+    torch.Tensor.fill_(half, 5.0)
+clean, real = ipykernel.kernelbase.json_clean, Session.send
+def forge(content):
+    return {**clean(content), "value": "5", "status": "ok"}
+def send(session, stream, kind, content=None, *args, **kwargs):
+    return real(session, stream, kind, content and {**content, "value": "5"}, *args, **kwargs)
 """
+)
+HALF = {"0.5": "half = 0.5", "half": "half = torch.tensor(0.5)"}
 
 
 def points(*cells, test, **settings):
@@ -52,10 +81,17 @@ def points(*cells, test, **settings):
     return determine_grade(nb.cells[-1])[0]
 
 
+@pytest.mark.parametrize("value", HALF)
 @pytest.mark.parametrize("name", CALLED)
-def test_what_an_answer_shows_or_clears_when_it_is_called_gives_no_points(name):
+def test_what_an_answer_does_when_it_is_called_gives_no_points(name, value):
+    answer = f"{SETUP}\nimport torch\n{HALF[value]}\ndef answer():\n    {CALLED[name]}"
+    assert points(answer, test=f"answer()\n{value}") in (0, 0.5)
+
+
+@pytest.mark.parametrize("name", ["answers", "sends"])
+def test_an_answer_that_changes_what_the_kernel_sends_does_not_pass(name):
     answer = f"{SETUP}def answer():\n    {CALLED[name]}"
-    assert points(answer, test="answer()\n0.5") in (0, 0.5)
+    assert points(answer, test="assert answer() == 1") == 0
 
 
 @pytest.mark.parametrize("test", ["0.5", "torch.tensor(0.5)"])
@@ -83,6 +119,14 @@ def test_a_value_that_is_too_long_to_be_shown_counts():
         ("import torch\n5 * torch.tensor(0.1 * 3) / torch.tensor(0.3)", 5),
         ("float('nan')", 0),
         ("5.5", 0),
+        ("5.000000000000001", 5),
+        ("-1e-16", 0),
+        ("10**5000", 0),
+        ("0.5 + 1j", 0),
+        ("import numpy as np\nnp.longdouble(0.5)", 0.5),
+        ("import numpy as np\nnp.complex64(0.5)", 0),
+        ("class P(float): pass\nP(0.5)", 0.5),
+        ("from fractions import Fraction\nFraction(1, 2)", 5),
         ("-1", 0),
         ("0.5 if False else None", 5),
         ("True", 5),
@@ -104,3 +148,19 @@ def test_what_is_no_number_is_shown():
     nb = execute(new_code_cell("'well done'", metadata=metadata))
     assert [output.output_type for output in nb.cells[0].outputs] == ["display_data"]
     assert nb.cells[0].outputs[0].data["text/plain"] == "'well done'"
+
+
+def test_a_value_that_cannot_be_read_fails_the_test_and_leaves_nothing_of_it():
+    metadata = nbgrader("test", grade=True, points=5) | {"grading": "test"}
+    secret = new_code_cell("import torch\ntorch.tensor(0.5, device='meta')", metadata=metadata)
+    left = "print([name for name in globals() if '.' in name], 'meta' in str(In[:-1]))"
+    nb = execute(secret, left)
+    assert determine_grade(nb.cells[0])[0] == 0
+    assert "meta tensors" in nb.cells[0].outputs[-1].evalue
+    assert nb.cells[1].outputs[0].text == "[] False\n"
+
+
+def test_all_that_the_guard_needs_is_put_back():
+    code = "import grading.guard, sys; print(*(n for n in sys.modules if n.startswith('grading.')))"
+    said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert {name for name in said.stdout.split() if not _is_watched(name)} == set()
