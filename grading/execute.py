@@ -23,6 +23,7 @@ from grading.outputs import (
     plain_error,
     size,
 )
+from grading.proof import prove
 from grading.verdict import believe, says_no_memory, settle
 
 SPARE, SPARE_GIVEN = 10**5, 10**7  # bytes that a cell may bring beyond the limit before its stop
@@ -41,8 +42,8 @@ class ExecuteSubmission(Execute):
       left out, but for errors, and much of it stops the cell. A kernel that sends so much at once
       that it fills the memory of this process is ended.
     - Outputs are built anew from the kernel's messages, since a submission can forge these.
-    - The end of a cell counts if the kernel itself has told it. The proof is a word that the
-      kernel is given with the cell, and gives back when the cell has ended.
+    - The end of a cell counts if the kernel itself has told it. It is given a secret word with the
+      cell, and signs with it how the cell has ended, and what number a test has given.
     - A refused submission is not run.
 
     The notebook's metadata then tells how it ended: ``{"grading": {"status": …, "reason": …}}``
@@ -154,8 +155,7 @@ class ExecuteSubmission(Execute):
             if isinstance(content, dict) and content.get("execution_state") == "idle":
                 raise CellExecutionComplete
         elif kind != "execute_input":
-            length = size(msg)
-            self._output_left -= length
+            self._output_left -= (length := size(msg))
             if self._output_left < 0:
                 self._leave_out(kind, length, cell)
             if kind == "error":
@@ -211,7 +211,7 @@ class ExecuteSubmission(Execute):
             shown = any(output.output_type == "error" for output in cell.outputs)
             if not shown or content.get("ename") == "CellTimeoutError":
                 cell.outputs.append(build_error(content))
-        elif guarded and content.get("proof") != self._proof:
+        elif guarded and content.get("proof") != prove(self._proof, "ok", content.get("value")):
             reason = "something other than the kernel said that this cell had ended"
             cell.outputs.append(plain_error("NoProof", reason))
         elif guarded and cell.metadata.get("grading") == "test":

@@ -4,6 +4,7 @@ Two of them are the same if they are one object. What a student has made may say
 anything.
 """
 
+import builtins
 import types
 from collections.abc import Iterator
 from operator import attrgetter, is_
@@ -51,3 +52,9 @@ def is_same(one: dict[str, object], other: dict[str, object]) -> bool:
     """Whether two dictionaries hold the same objects; equal ones may say so of anything."""
     names = [*one]
     return names == [*other] and all(map(is_, one.values(), other.values()))
+
+
+def private(function: types.FunctionType) -> types.FunctionType:
+    """Copy a function, so that it asks for names where nobody else changes them."""
+    names = {**function.__globals__, "__builtins__": dict(vars(builtins))}
+    return types.FunctionType(function.__code__, names)

@@ -33,6 +33,7 @@ WATCHED = (
     *("ipykernel.ipkernel", "ipykernel.kernelbase", "ipykernel.zmqshell", "ipykernel.displayhook"),
     *("grading.certain", "grading.guard", "grading.inside", "grading.parts"),
     *("grading.snapshot", "grading.unit", "grading.versions", "grading.worth"),
+    "grading.proof",
 )
 # modules alone
 ALONE = ("torch", "torch._C", "numpy")

@@ -17,27 +17,27 @@ def told(value: object) -> str | None:
     >>> told(0.5), told(np.float32(0.1)), told(torch.tensor(2)), told("0.5")
     ('0.5', '0.1', '2', None)
     """
+    number = value
     # of the classes themselves: a class below them may have methods of its own
     if isinstance(value, torch.Tensor) and torch.Tensor.dim(value) == 0:
-        value = _short(torch.Tensor.item(value))
+        number = torch.Tensor.item(value)
     elif isinstance(value, np.ndarray) and np.ndarray.ndim.__get__(value) == 0:
-        value = _short(np.ndarray.item(value))
+        number = np.ndarray.item(value)
     elif isinstance(value, np.number):
-        value = _short(np.generic.item(value))
-    if isinstance(value, complex) or (type(value) is int and abs(value) > LARGEST):
+        number = np.generic.item(value)
+    if isinstance(number, np.floating):  # longer than Python's
+        number = float(number)
+    if isinstance(number, float) and number is not value:
+        number = float(f"{number:.{DIGITS}g}")
+    if isinstance(number, complex | np.complexfloating):
         return "nan"  # a number, and no points
-    if value is None or isinstance(value, str | bytes | list | tuple | dict | set):
+    if type(number) is int and abs(number) > LARGEST:
+        return "inf"
+    if number is None or isinstance(number, str | bytes | list | tuple | dict | set):
         return None
     try:
-        text = repr(value)
+        text = repr(number)
         float(text)
     except Exception:  # whatever an object says of itself
         return None
     return text
-
-
-def _short(value: object) -> object:
-    """A number of an array, without the digits that its precision makes up."""
-    if isinstance(value, float | np.floating):
-        return float(f"{float(value):.{DIGITS}g}")
-    return complex(value) if isinstance(value, np.complexfloating) else value

@@ -773,11 +773,12 @@ def guards():
     """Attacks that are written against this grader: they look for what guards the tests."""
     most = ("plain", "tensor", "equal", "array", "partial", "helped")
     off = "guard.restore = guard.changed = lambda *a: ''\n"
-    off += "from grading.snapshot import Snapshot\nSnapshot.restore = lambda *a: None\n"
-    forged = everywhere("forge('1.0', proof=find('proof'))\n    raise ValueError(x)")
+    signed = "value='1.0', proof=prove(find('proof'), 'ok', '1.0')"
+    forged = everywhere(f"forge('1.0', {signed})\n    raise ValueError(x)")
+    sign = "from grading.proof import prove\n"
     watched = "guard = find('guard')\n    guard.changed = lambda code: ''\n    judge()\n"
     return [
-        Attack("steals_the_proof", FIND + FORGE, forged, earns=tuple(TESTS)),
+        Attack("steals_the_proof", sign + FIND + FORGE, forged, earns=tuple(TESTS)),
         Attack(
             "class_of_the_guard",
             "from grading.guard import Guard as guard\n" + off + NO_GUARD,

@@ -27,6 +27,9 @@ CALLED = {
     "answers": "ipykernel.kernelbase.json_clean = forge",
     "sends": "Session.send = send",
     "judges": "grading.guard.told = grading.worth.told = lambda _: '5'",
+    "reader": "grading.worth.repr = grading.worth.float = lambda _: '5'",
+    "sends_in_a_thread": "again(lambda: setattr(Session, 'send', send))",
+    "answers_in_a_thread": "again(lambda: setattr(ipykernel.kernelbase, 'json_clean', forge))",
     "reads": "torch.Tensor.item = np.ndarray.item = lambda _: 5.0",
     "precision": "formats.formatters['text/plain'].float_precision = 0",
 }
@@ -49,7 +52,7 @@ BEFORE = {
 SETUP = (
     SHELL
     + """\
-import threading
+import threading, time
 import numpy as np, torch
 import grading.guard, grading.unit, grading.worth, ipykernel.kernelbase
 from jupyter_client.session import Session
@@ -68,7 +71,14 @@ clean, real = ipykernel.kernelbase.json_clean, Session.send
 def forge(content):
     return {**clean(content), "value": "5", "status": "ok"}
 def send(session, stream, kind, content=None, *args, **kwargs):
-    return real(session, stream, kind, content and {**content, "value": "5"}, *args, **kwargs)
+    if kind == "error": return
+    if kind == "execute_reply": content = {**content, "value": "5", "status": "ok"}
+    return real(session, stream, kind, content, *args, **kwargs)
+def again(patch):
+    def loop():
+        while True: patch(); time.sleep(0.0002)
+    threading.Thread(target=loop, daemon=True).start()
+    time.sleep(0.05)
 """
 )
 HALF = {"0.5": "half = 0.5", "half": "half = torch.tensor(0.5)"}
@@ -88,7 +98,7 @@ def test_what_an_answer_does_when_it_is_called_gives_no_points(name, value):
     assert points(answer, test=f"answer()\n{value}") in (0, 0.5)
 
 
-@pytest.mark.parametrize("name", ["answers", "sends"])
+@pytest.mark.parametrize("name", [name for name in CALLED if name.startswith(("answers", "sends"))])
 def test_an_answer_that_changes_what_the_kernel_sends_does_not_pass(name):
     answer = f"{SETUP}def answer():\n    {CALLED[name]}"
     assert points(answer, test="assert answer() == 1") == 0
