@@ -1,6 +1,6 @@
 """The proof that a kernel has run a cell, and that it said how the cell ended."""
 
-import hmac
+from hashlib import blake2b  # a class of C, that holds nothing which can be replaced
 
 
 def prove(secret: str, status: object, value: object) -> str:
@@ -11,4 +11,4 @@ def prove(secret: str, status: object, value: object) -> str:
         status: ``ok`` or ``error``.
         value: of `grading.worth.told`; None for a cell that is no test.
     """
-    return hmac.digest(secret.encode(), f"{status} {value}".encode(), "sha256").hex()
+    return blake2b(f"{status} {value}".encode(), key=secret.encode()).hexdigest()
