@@ -151,13 +151,8 @@ class Snapshot:
             return "the trace function"
         for place in self._versions.moved():
             held = self._held[place]
-            now = vars(held.owner)
-            if held.judges and not all(map(is_, map(now.get, held.names), held.values)):
-                return next(
-                    f"{held.owner.__name__}.{name}"
-                    for name, value in held.code.items()
-                    if now.get(name) is not value
-                )
+            if held.judges and (name := _another(held)):
+                return f"{held.owner.__name__}.{name}"
         return "the inside of a function" if self._is_inside_changed() else ""
 
     def _is_inside_changed(self) -> bool:
@@ -177,10 +172,18 @@ def _put_back(held: Held) -> None:
         for name, value in held.code.items():
             if now.get(name) is not value:
                 _set(held.owner, name, value)
-    if len(now) > len(held.known):
-        for name in [name for name in now if name not in held.known]:
-            if _hides(held.owner, name):
-                _delete(held.owner, name)
+    for name in now.keys() - held.known:
+        if _hides(held.owner, name):
+            _delete(held.owner, name)
+
+
+def _another(held: Held) -> str:
+    """A name of a module or class that means something else than it did; empty if none does."""
+    now = vars(held.owner)
+    if not all(map(is_, map(now.get, held.names), held.values)):
+        return next(name for name, value in held.code.items() if now.get(name) is not value)
+    added = sorted(now.keys() - held.known)
+    return next((name for name in added if _is_code(now[name]) and _hides(held.owner, name)), "")
 
 
 def _is_judge(name: str) -> bool:
@@ -189,11 +192,11 @@ def _is_judge(name: str) -> bool:
 
 def _code(owner: object) -> dict[str, object]:
     """What a module or class holds of functions, classes and constants; the rest may change."""
-    return {
-        name: value
-        for name, value in vars(owner).items()
-        if callable(value) or isinstance(value, (*METHODS, float, torch.dtype))
-    }
+    return {name: value for name, value in vars(owner).items() if _is_code(value)}
+
+
+def _is_code(value: object) -> bool:
+    return callable(value) or isinstance(value, (*METHODS, float, torch.dtype))
 
 
 def _hides(owner: object, name: str) -> bool:

@@ -4,8 +4,8 @@ What a cell shows, an answer can change in many ways: with formatters, options o
 result of its own. So the value itself is asked.
 """
 
-import numpy as np
-import torch
+from numpy import complexfloating, floating, generic, ndarray, number
+from torch._C import TensorBase  # has no name that can be replaced, as torch.Tensor has
 
 DIGITS = 6  # that single precision has
 LARGEST = 10**9
@@ -14,29 +14,31 @@ LARGEST = 10**9
 def told(value: object) -> str | None:
     """A test's value as text; None if it is no number, which gives all points.
 
+    >>> import numpy as np
+    >>> import torch
     >>> told(0.5), told(np.float32(0.1)), told(torch.tensor(2)), told("0.5")
     ('0.5', '0.1', '2', None)
     """
-    number = value
+    worth = value
     # of the classes themselves: a class below them may have methods of its own
-    if isinstance(value, torch.Tensor) and torch.Tensor.dim(value) == 0:
-        number = torch.Tensor.item(value)
-    elif isinstance(value, np.ndarray) and np.ndarray.ndim.__get__(value) == 0:
-        number = np.ndarray.item(value)
-    elif isinstance(value, np.number):
-        number = np.generic.item(value)
-    if isinstance(number, np.floating):  # longer than Python's
-        number = float(number)
-    if isinstance(number, float) and number is not value:
-        number = float(f"{number:.{DIGITS}g}")
-    if isinstance(number, complex | np.complexfloating):
+    if isinstance(value, TensorBase) and TensorBase.dim(value) == 0:
+        worth = TensorBase.item(value)
+    elif isinstance(value, ndarray) and ndarray.ndim.__get__(value) == 0:
+        worth = ndarray.item(value)
+    elif isinstance(value, number):
+        worth = generic.item(value)
+    if isinstance(worth, floating):  # longer than Python's
+        worth = float(worth)
+    if isinstance(worth, float) and worth is not value:
+        worth = float(f"{worth:.{DIGITS}g}")
+    if isinstance(worth, complex | complexfloating):
         return "nan"  # a number, and no points
-    if type(number) is int and abs(number) > LARGEST:
+    if type(worth) is int and abs(worth) > LARGEST:
         return "inf"
-    if number is None or isinstance(number, str | bytes | list | tuple | dict | set):
+    if worth is None or isinstance(worth, str | bytes | list | tuple | dict | set):
         return None
     try:
-        text = repr(number)
+        text = repr(worth)
         float(text)
     except Exception:  # whatever an object says of itself
         return None

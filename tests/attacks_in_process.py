@@ -632,6 +632,18 @@ def at_the_test():
             },
         ),
         Attack(
+            "hides_methods_when_called",
+            "",
+            everywhere(
+                f"torch.Tensor.all = torch.Tensor.item = {TRUE}\n"
+                f"    torch.testing._comparison.isinstance = {TRUE}\n    return x"
+            ),
+        ),
+        Attack(
+            "hides_and_takes_away",
+            f"del torch.Tensor.__doc__\ntorch.Tensor.all = {TRUE}\n",
+        ),
+        Attack(
             "patches_names_when_called",
             YES,
             everywhere("globals().update(torch=Yes(), np=Yes(), is_close=Yes())\n    return x"),

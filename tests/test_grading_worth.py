@@ -30,7 +30,7 @@ CALLED = {
     "reader": "grading.worth.repr = grading.worth.float = lambda _: '5'",
     "sends_in_a_thread": "again(lambda: setattr(Session, 'send', send))",
     "answers_in_a_thread": "again(lambda: setattr(ipykernel.kernelbase, 'json_clean', forge))",
-    "reads": "torch.Tensor.item = np.ndarray.item = lambda _: 5.0",
+    "reads": "torch.Tensor.item = lambda _: 5.0",
     "precision": "formats.formatters['text/plain'].float_precision = 0",
 }
 # what an answer does before: name → code
@@ -64,9 +64,11 @@ def clear():
     while True: clear_output()
 done = []
 def once(code, **options):
-    if not done: done.append(shell.run_cell(code, **options))
+    if not done:
+        done.append(code)
+        shell.run_cell(code, **options)
 def change(half):
-    torch.Tensor.fill_(half, 5.0)
+    if isinstance(half, torch.Tensor): half.fill_(5.0)
 clean, real = ipykernel.kernelbase.json_clean, Session.send
 def forge(content):
     return {**clean(content), "value": "5", "status": "ok"}
@@ -81,6 +83,35 @@ def again(patch):
     time.sleep(0.05)
 """
 )
+# what signs is replaced by what keeps the secret word, to sign another number with it
+LISTEN = (
+    SETUP
+    + """\
+import hashlib, hmac, types, grading.proof
+sign, secrets = grading.proof.prove, []
+openssl, blake = hmac._hashopenssl, hashlib.blake2b
+def digest(key, *args, **kwargs):
+    secrets.append(key.decode())
+    return openssl.hmac_digest(key, *args, **kwargs)
+def hash(data=b"", *, key=b"", **kwargs):
+    secrets.append(key.decode())
+    return blake(data, key=key, **kwargs)
+def prove(secret, *args):
+    secrets.append(secret)
+    return sign(secret, *args)
+def forge(content):
+    if secrets and "proof" in content:
+        content = {**content, "status": "ok", "value": "5", "proof": sign(secrets[0], "ok", "5")}
+    return clean(content)
+def answer():
+    hmac._hashopenssl = types.SimpleNamespace(hmac_digest=digest, hmac_new=openssl.hmac_new)
+    hashlib.blake2b = grading.proof.blake2b = hash
+    grading.proof.prove = grading.guard.prove = prove
+    secrets.clear()
+    again(lambda: setattr(ipykernel.kernelbase, "json_clean", forge))
+"""
+)
+FORGING = ("answers", "reads", "sends")  # found out, so that nothing is earned
 HALF = {"0.5": "half = 0.5", "half": "half = torch.tensor(0.5)"}
 
 
@@ -95,13 +126,21 @@ def points(*cells, test, **settings):
 @pytest.mark.parametrize("name", CALLED)
 def test_what_an_answer_does_when_it_is_called_gives_no_points(name, value):
     answer = f"{SETUP}\nimport torch\n{HALF[value]}\ndef answer():\n    {CALLED[name]}"
-    assert points(answer, test=f"answer()\n{value}") in (0, 0.5)
+    earned = points(answer, test=f"answer()\n{value}")
+    if "sends_in" in name or "answers_in" in name:  # a thread that may come too late
+        assert earned in (0, 0.5)
+    else:
+        assert earned == (0 if name in FORGING else 0.5)
 
 
 @pytest.mark.parametrize("name", [name for name in CALLED if name.startswith(("answers", "sends"))])
 def test_an_answer_that_changes_what_the_kernel_sends_does_not_pass(name):
     answer = f"{SETUP}def answer():\n    {CALLED[name]}"
     assert points(answer, test="assert answer() == 1") == 0
+
+
+def test_an_answer_that_replaces_what_signs_learns_no_secret():
+    assert points(LISTEN, test="answer()\n0.5") == 0.5
 
 
 @pytest.mark.parametrize("test", ["0.5", "torch.tensor(0.5)"])
