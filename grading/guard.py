@@ -11,12 +11,10 @@ process nothing is secret: a test can be read while it runs.
 
 import builtins
 import gc
-import inspect
 import linecache
 import signal
 import sys
 import threading
-import types
 from sys import setprofile, settrace  # a student can replace them where they come from
 
 from torch._C import (
@@ -28,15 +26,15 @@ from torch._C import (
     _pop_torch_function_stack,
 )
 
-from grading.certain import CertainBuiltins, bound_names
-from grading.inside import Inside, private
+from grading.certain import CertainBuiltins
+from grading.given import Given
+from grading.inside import private
 from grading.parts import Parts
 from grading.proof import prove
 from grading.snapshot import Snapshot
 from grading.unit import Unit
 from grading.worth import told
 
-MISSING = object()
 TIMERS = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
 
 
@@ -75,10 +73,8 @@ class Guard:
         handlers = {number: signal.getsignal(number) for number in numbers}
         self._signals = {n: handler for n, handler in handlers.items() if handler is not None}
         self._signals[signal.SIGINT] = signal.default_int_handler
-        self._names: dict[str, object] = {}
-        self._inside: dict[types.FunctionType, Inside] = {}
-        self._given: set[str] = set()
         self._certain: dict[str, object] = {}
+        self.given = Given(shell.user_ns)
 
     def restore(self) -> None:
         """Put back what a test relies on."""
@@ -105,40 +101,18 @@ class Guard:
         shell = self._shell
         shell.compile.flags = self._flags
         shell.set_custom_exc((), None)
-        shell.user_ns, shell.user_module = self._user
-        shell.user_ns["__builtins__"] = builtins
-        shell.user_ns.update(self._names)
-        shell.user_ns.update(self._certain)
-        for inside in self._inside.values():
-            if inside.is_changed():
-                inside.put_back()
-        shell.ast_transformers.append(CertainBuiltins(shell.user_ns, self._certain, self._given))
+        shell.user_ns, shell.user_module = names, module = self._user
+        sys.modules["__main__"] = module
+        names["__builtins__"] = builtins
+        names.update(self._certain)
+        self.given.put_back()
+        shell.ast_transformers.append(CertainBuiltins(names, self._certain, self.given.known))
 
     def restore_kernel(self) -> None:
         """Put back the kernel's own methods and handlers, so that this guard is asked again."""
         self._parts.restore()
         for table, held in self._handlers:
             table.update(held)
-
-    def remember(self, before: dict[str, object]) -> None:
-        """Remember modules, functions, classes and constants that an instructor's cell has named.
-
-        A constant has a name in capitals, of two letters or more: an answer may rebind ``X``.
-
-        Args:
-            before: the notebook's names before the cell ran.
-        """
-        for name, value in self._shell.user_ns.items():
-            bare = name.strip("_")
-            constant = bare.isupper() and len(bare) > 1
-            if before.get(name, MISSING) is value or (name.startswith("_") and not constant):
-                continue
-            self._given.add(name)
-            code = isinstance(value, types.ModuleType | type) or inspect.isroutine(value)
-            if code or constant:
-                self._names[name] = value
-            if type(value) is types.FunctionType and value.__globals__ is self._shell.user_ns:
-                self._inside[value] = Inside(value)
 
     def changed(self, code: str) -> str:
         """What a test relies on and is another one after it than before; empty if nothing is.
@@ -149,18 +123,11 @@ class Guard:
             return found
         modes = _len_torch_function_stack() + _len_torch_dispatch_stack()
         if modes or _is_torch_function_enabled():
-            return "what torch's functions do"
+            return "what torch's functions do (torch.set_default_device or another mode)"
         for name, value in self._certain.items():
             if self._shell.user_ns.get(name) is not value:
                 return name.rpartition(".")[2]
-        bound = bound_names(code)
-        for name, value in self._names.items():
-            if name not in bound and self._shell.user_ns.get(name) is not value:
-                return name
-        for function, inside in self._inside.items():
-            if inside.is_changed():
-                return function.__name__
-        return ""
+        return self.given.changed(code)
 
     def forget(self, code: str) -> None:
         """Take away what shows a test's text to later cells; while it runs, it can be read.
@@ -235,7 +202,7 @@ def install(kernel, snapshot: Snapshot) -> None:
         if kind:
             kernel.shell.ast_transformers.clear()  # a student's names mean what the student says
         if kind == "given":
-            guard.remember(before)
+            guard.given.remember(before)
         guard.restore_kernel()
         # what sends this may have been replaced: it can change nothing that is proven
         return {**reply, "proof": sign(proof, reply["status"], reply.get("value"))}

@@ -5,6 +5,7 @@ anything.
 """
 
 import builtins
+import inspect
 import types
 from collections.abc import Iterator
 from operator import attrgetter, is_
@@ -21,7 +22,11 @@ def functions_of(value: object) -> Iterator[types.FunctionType]:
     elif isinstance(value, classmethod | staticmethod):
         found = [value.__func__]
     else:
-        found = [value, getattr(value, "_implementation", None)]  # NumPy's functions have that
+        found = [value]
+        if inspect.isroutine(
+            value
+        ):  # of NumPy's functions, and of those that remember what they gave
+            found += [getattr(value, "_implementation", None), getattr(value, "__wrapped__", None)]
     for function in found:
         while type(function) is types.FunctionType:
             yield function
@@ -55,6 +60,10 @@ def is_same(one: dict[str, object], other: dict[str, object]) -> bool:
 
 
 def private(function: types.FunctionType) -> types.FunctionType:
-    """Copy a function, so that it asks for names where nobody else changes them."""
+    """Copy a function, so that it asks for names where nobody else changes them.
+
+    Args:
+        function: without defaults, and inside no other one.
+    """
     names = {**function.__globals__, "__builtins__": dict(vars(builtins))}
     return types.FunctionType(function.__code__, names)

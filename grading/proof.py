@@ -11,4 +11,4 @@ def prove(secret: str, status: object, value: object) -> str:
         status: ``ok`` or ``error``.
         value: of `grading.worth.told`; None for a cell that is no test.
     """
-    return blake2b(f"{status} {value}".encode(), key=secret.encode()).hexdigest()
+    return blake2b(f"{status!r} {value!r}".encode(), key=secret.encode()).hexdigest()

@@ -11,10 +11,8 @@ import types
 from collections.abc import Iterable
 from itertools import chain
 from operator import is_
-from typing import NamedTuple
 
-import torch
-
+from grading.held import Held
 from grading.inside import INSIDES, functions_of, is_same
 from grading.versions import Insides, Versions, table_of
 
@@ -31,32 +29,22 @@ WATCHED = (
     *("IPython.core.interactiveshell", "IPython.core.displayhook", "IPython.core.compilerop"),
     *("IPython.core.inputtransformer2", "IPython.core.events", "IPython.core.async_helpers"),
     *("ipykernel.ipkernel", "ipykernel.kernelbase", "ipykernel.zmqshell", "ipykernel.displayhook"),
-    *("grading.certain", "grading.guard", "grading.inside", "grading.parts"),
-    *("grading.snapshot", "grading.unit", "grading.versions", "grading.worth"),
-    "grading.proof",
+    *("grading.certain", "grading.given", "grading.guard", "grading.held", "grading.inside"),
+    *("grading.parts", "grading.proof", "grading.snapshot", "grading.unit", "grading.versions"),
+    "grading.worth",
 )
 # modules alone
 ALONE = ("torch", "torch._C", "numpy")
 LOADED = ("numpy.testing", "statistics", "torch.testing", "unittest.mock", "deeplearn.optim")
 # what a test compares with: whoever replaces one of these while the test runs, is found out.
 # torch's optimizers replace their own methods when the first one is made.
-JUDGES = ("builtins", "math", "operator", "numpy", "torch", "unittest")
-NO_JUDGES = ("torch.optim", "torch.utils")
+JUDGES = ("builtins", "math", "cmath", "operator", "numpy", "torch", "unittest", "statistics")
+JUDGES += ("copy", "collections", "decimal", "fractions", "functools", "itertools", "inspect")
+JUDGES += ("json", "random", "re", "deeplearn")
+NO_JUDGES = ("torch.optim", "torch.utils", "deeplearn.optim")
 # kinds of classes that torch makes by the dozen, with hundreds of names, and that no test uses
 GENERATED = ("pybind11_type", "tensortype")
-METHODS = (classmethod, staticmethod, property)
 SET_CLASS = vars(object)["__class__"].__set__  # which no class can hide
-
-
-class Held(NamedTuple):
-    """What one module or class holds of functions, classes and constants."""
-
-    owner: object
-    code: dict[str, object]
-    names: tuple[str, ...]
-    values: tuple[object, ...]
-    known: set[str]
-    judges: bool
 
 
 def _is_below(name: str, starts: Iterable[str]) -> bool:
@@ -85,25 +73,22 @@ class Snapshot:
         for name in LOADED:
             importlib.import_module(name)
         self._sys, self._table, self._loaded = sys, sys.modules, dict(sys.modules)
+        del self._loaded["__main__"]  # of the process that this one is forked from
         watched = {
             name: module
             for name, module in self._loaded.items()
             if _is_watched(name) and isinstance(module, types.ModuleType)
         }
         classes = set().union(*map(_classes, watched.values()))
-        self._builtins = vars(builtins), _code(builtins)
+        self._builtins = vars(builtins), Held(builtins).code
         self._modules = list(watched.values())
         self._kinds = list(map(type, self._modules))
         owners = [(module, name) for name, module in watched.items()]
         owners += [(found, found.__module__) for found in classes]
-        self._held = [
-            Held(owner, code, tuple(code), tuple(code.values()), set(vars(owner)), _is_judge(name))
-            for owner, name in owners
-            if (code := _code(owner))
-        ]
+        self._held = [held for owner, name in owners if (held := Held(owner, _is_judge(name))).code]
         self._imports = Versions([self._table])
         self._versions = Versions(table_of(held.owner) for held in self._held)
-        values = [value for held in self._held for value in held.values]
+        values = [value for held in self._held for value in held.code.values()]
         self._functions = list({found for value in values for found in functions_of(value)})
         self._inside = list(map(INSIDES, self._functions))
         self._insides = Insides(self._functions)
@@ -134,11 +119,15 @@ class Snapshot:
             defaults.update(known)
         self._named.settle()
         for place in self._versions.moved():
-            _put_back(self._held[place])
+            self._held[place].put_back()
+            self._held[place].take_away_added()
         self._versions.settle()
 
     def changed(self) -> str:
-        """What of a test's judges is another one than at the start; empty if nothing is."""
+        """What of a test's judges is another one than at the start; empty if nothing is.
+
+        Puts Python's builtins back, since it needs them.
+        """
         now, code = self._builtins
         seen = {**now}
         now.update(code)  # from here on all builtins are Python's own
@@ -148,10 +137,10 @@ class Snapshot:
         if list(map(type, self._modules)) != self._kinds:
             return "the class of a module"
         if self._insides.traced:
-            return "the trace function"
+            return "the trace function (doctest replaces it, too)"
         for place in self._versions.moved():
             held = self._held[place]
-            if held.judges and (name := _another(held)):
+            if held.judges and (name := held.changed()):
                 return f"{held.owner.__name__}.{name}"
         return "the inside of a function" if self._is_inside_changed() else ""
 
@@ -165,56 +154,5 @@ class Snapshot:
         return any(not is_same(defaults, known) for defaults, known in moved)
 
 
-def _put_back(held: Held) -> None:
-    """Give a module or class back what it held; added names stay where they hide nothing."""
-    now = vars(held.owner)
-    if not all(map(is_, map(now.get, held.names), held.values)):
-        for name, value in held.code.items():
-            if now.get(name) is not value:
-                _set(held.owner, name, value)
-    for name in now.keys() - held.known:
-        if _hides(held.owner, name):
-            _delete(held.owner, name)
-
-
-def _another(held: Held) -> str:
-    """A name of a module or class that means something else than it did; empty if none does."""
-    now = vars(held.owner)
-    if not all(map(is_, map(now.get, held.names), held.values)):
-        return next(name for name, value in held.code.items() if now.get(name) is not value)
-    added = sorted(now.keys() - held.known)
-    return next((name for name in added if _is_code(now[name]) and _hides(held.owner, name)), "")
-
-
 def _is_judge(name: str) -> bool:
     return _is_below(name, JUDGES) and not _is_below(name, NO_JUDGES)
-
-
-def _code(owner: object) -> dict[str, object]:
-    """What a module or class holds of functions, classes and constants; the rest may change."""
-    return {name: value for name, value in vars(owner).items() if _is_code(value)}
-
-
-def _is_code(value: object) -> bool:
-    return callable(value) or isinstance(value, (*METHODS, float, torch.dtype))
-
-
-def _hides(owner: object, name: str) -> bool:
-    """Whether a name that was added stands in front of another one."""
-    if isinstance(owner, types.ModuleType):
-        return hasattr(builtins, name) and owner is not builtins and not name.startswith("__")
-    return any(name in vars(base) for base in owner.__mro__[1:])
-
-
-def _set(owner: object, name: str, value: object) -> None:
-    try:
-        (type if isinstance(owner, type) else object).__setattr__(owner, name, value)
-    except (AttributeError, TypeError):
-        return  # what Python does not let be set was not set by a student
-
-
-def _delete(owner: object, name: str) -> None:
-    try:
-        (type if isinstance(owner, type) else object).__delattr__(owner, name)
-    except (AttributeError, TypeError):
-        return

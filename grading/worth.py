@@ -12,7 +12,7 @@ LARGEST = 10**9
 
 
 def told(value: object) -> str | None:
-    """A test's value as text; None if it is no number, which gives all points.
+    """A test's value as text; None if Python does not write it as a number: all points.
 
     >>> import numpy as np
     >>> import torch

@@ -8,10 +8,12 @@ import json
 import tempfile
 
 from nbformat.v4 import new_code_cell, new_notebook
+from nbgrader.utils import determine_grade
 from traitlets.config import Config
 
 from grading.execute import ExecuteSubmission
 from grading.warm_process import name_kernelspec
+from tests.toy_course import nbgrader
 
 name_kernelspec()
 
@@ -50,6 +52,13 @@ def execute(*cells, folder=None, isolate=True, limits=None, **settings):
     with tempfile.TemporaryDirectory() as empty:
         nb, _ = step.preprocess(nb, {"metadata": {"path": str(folder or empty)}})
     return nb
+
+
+def points(*cells, test, **settings):
+    """The points, of 5, of a test that comes after some cells."""
+    metadata = nbgrader("test", grade=True, points=5) | {"grading": "test"}
+    nb = execute(*cells, new_code_cell(test, metadata=metadata), **settings)
+    return determine_grade(nb.cells[-1])[0]
 
 
 def run(*cells, **options):

@@ -8,7 +8,7 @@ from nbformat.v4 import new_code_cell
 from nbgrader.utils import determine_grade
 
 from grading.snapshot import _is_watched
-from tests.probes import execute
+from tests.probes import execute, points
 from tests.toy_course import nbgrader
 
 SHELL = "shell = get_ipython()\nformats = shell.display_formatter\n"
@@ -25,6 +25,7 @@ CALLED = {
     "runs_in_silence": "shell.events.register('post_execute', lambda: once('5.0', silent=True))",
     "changes_after": "shell.events.register('post_run_cell', lambda _: change(half))",
     "answers": "ipykernel.kernelbase.json_clean = forge",
+    "answers_a_number": "ipykernel.kernelbase.json_clean = forge_number",
     "sends": "Session.send = send",
     "judges": "grading.guard.told = grading.worth.told = lambda _: '5'",
     "reader": "grading.worth.repr = grading.worth.float = lambda _: '5'",
@@ -44,7 +45,7 @@ BEFORE = {
     "{float: lambda o, p, _: p.text('5.0')}",
     "class": "PlainTextFormatter.__call__ = lambda *_: '5.0'",
     "reader": "grading.worth.repr = lambda _: '5'",
-    "unit": "grading.unit.Unit.value = property(lambda _: 5.0, lambda *_: None)",
+    "unit": "grading.unit.Unit.visit_Module = lambda self, node: node",
     "bundle": "formats.mimebundle_formatter.for_type(float, lambda *_, **__: {'text/plain': '5'})",
     "printing": "torch.set_printoptions(precision=0)\nnp.set_printoptions(precision=0)",
     "hook": "type(shell.displayhook).__call__ = lambda *_: None",
@@ -72,6 +73,8 @@ def change(half):
 clean, real = ipykernel.kernelbase.json_clean, Session.send
 def forge(content):
     return {**clean(content), "value": "5", "status": "ok"}
+def forge_number(content):
+    return {**clean(content), **({"value": 0.5} if "value" in content else {})}
 def send(session, stream, kind, content=None, *args, **kwargs):
     if kind == "error": return
     if kind == "execute_reply": content = {**content, "value": "5", "status": "ok"}
@@ -111,15 +114,8 @@ def answer():
     again(lambda: setattr(ipykernel.kernelbase, "json_clean", forge))
 """
 )
-FORGING = ("answers", "reads", "sends")  # found out, so that nothing is earned
+FORGING = ("answers", "answers_a_number", "reads", "sends")  # found out, so that nothing is earned
 HALF = {"0.5": "half = 0.5", "half": "half = torch.tensor(0.5)"}
-
-
-def points(*cells, test, **settings):
-    """The points, of 5, of a test that comes after some cells."""
-    metadata = nbgrader("test", grade=True, points=5) | {"grading": "test"}
-    nb = execute(*cells, new_code_cell(test, metadata=metadata), **settings)
-    return determine_grade(nb.cells[-1])[0]
 
 
 @pytest.mark.parametrize("value", HALF)
@@ -133,7 +129,7 @@ def test_what_an_answer_does_when_it_is_called_gives_no_points(name, value):
         assert earned == (0 if name in FORGING else 0.5)
 
 
-@pytest.mark.parametrize("name", [name for name in CALLED if name.startswith(("answers", "sends"))])
+@pytest.mark.parametrize("name", ["answers", "answers_in_a_thread", "sends", "sends_in_a_thread"])
 def test_an_answer_that_changes_what_the_kernel_sends_does_not_pass(name):
     answer = f"{SETUP}def answer():\n    {CALLED[name]}"
     assert points(answer, test="assert answer() == 1") == 0
