@@ -20,7 +20,7 @@ class Given:
     def __init__(self, names: dict[str, object]):
         self._names = names
         self._values: dict[str, object] = {}
-        self._classes: dict[type, Held] = {}
+        self._classes: dict[int, Held] = {}  # a class may say that it equals any
         self._inside: dict[types.FunctionType, Inside] = {}
         self.known: set[str] = set()
 
@@ -42,7 +42,7 @@ class Given:
             if routine or constant or isinstance(value, types.ModuleType | type):
                 self._values[name] = value
             if isinstance(value, type) and value.__module__ == "__main__":
-                self._classes[value] = held = Held(value)
+                self._classes[id(value)] = held = Held(value)
                 for method in held.code.values():
                     self._look_inside(method)
             elif routine:
@@ -73,9 +73,9 @@ class Given:
         for name, value in self._values.items():
             if name not in bound and self._names.get(name) is not value:
                 return name
-        for owner, held in self._classes.items():
+        for held in self._classes.values():
             if name := held.changed():
-                return f"{owner.__name__}.{name}"
+                return f"{held.owner.__name__}.{name}"
         for function, inside in self._inside.items():
             if inside.is_changed():
                 return function.__name__

@@ -8,7 +8,7 @@ import torch
 
 METHODS = (classmethod, staticmethod, property)
 # what torch replaces by itself: for another default dtype, and when it compiles for the first time
-MOVING = {torch: {"Storage"}, torch.nn.Module: {"__init__", "__setstate__"}}
+MOVING = [(torch, "Storage"), (torch.nn.Module, "__init__"), (torch.nn.Module, "__setstate__")]
 
 
 class Held:
@@ -27,6 +27,7 @@ class Held:
         self.code = {name: value for name, value in vars(owner).items() if _is_code(value)}
         self._names, self._values = tuple(self.code), tuple(self.code.values())
         self._known = set(vars(owner))
+        self._moving = {name for module, name in MOVING if module is owner}
 
     def put_back(self) -> None:
         """Give the owner back what it held."""
@@ -50,9 +51,8 @@ class Held:
         """A name that means something else than it did; empty if none does."""
         now = vars(self.owner)
         if not self._is_same(now):
-            moving = MOVING.get(self.owner, ())
             for name, value in self.code.items():
-                if now.get(name) is not value and name not in moving:
+                if now.get(name) is not value and name not in self._moving:
                     return name
         added = sorted(now.keys() - self._known)
         hiding = (name for name in added if _is_code(now[name]) and _hides(self.owner, name))

@@ -23,10 +23,8 @@ def functions_of(value: object) -> Iterator[types.FunctionType]:
         found = [value.__func__]
     else:
         found = [value]
-        if inspect.isroutine(
-            value
-        ):  # of NumPy's functions, and of those that remember what they gave
-            found += [getattr(value, "_implementation", None), getattr(value, "__wrapped__", None)]
+        if inspect.isroutine(value):  # NumPy's functions have the first, cached ones the second
+            found += [getattr(value, name, None) for name in ("_implementation", "__wrapped__")]
     for function in found:
         while type(function) is types.FunctionType:
             yield function
