@@ -42,6 +42,26 @@ class CertainBuiltins(ast.NodeTransformer):
             self._names[node.id] = self._certain[node.id] = vars(builtins)[name]
         return node
 
+    def visit_arg(self, node: ast.arg) -> ast.arg:
+        """Leave the annotation: it may become a text, and that is read elsewhere."""
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AnnAssign:
+        """Leave the annotation."""
+        self.visit(node.target)
+        if node.value:
+            node.value = self.visit(node.value)
+        return node
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
+        """Leave the annotation of what it returns."""
+        returns, node.returns = node.returns, None
+        self.generic_visit(node)
+        node.returns = returns
+        return node
+
+    visit_AsyncFunctionDef = visit_FunctionDef
+
 
 def bound_names(code: str) -> set[str]:
     """The names that a cell binds; none where only IPython understands it."""

@@ -1,10 +1,13 @@
-"""What an instructor's cells have named: later cells find it as it was."""
+"""What an instructor's cells have named: later cells find it as it was.
 
+A class is not looked into: an answer may fill in its methods, and Python and PyTorch set some.
+"""
+
+import functools
 import inspect
 import types
 
 from grading.certain import bound_names
-from grading.held import Held
 from grading.inside import Inside, functions_of
 
 MISSING = object()
@@ -20,7 +23,6 @@ class Given:
     def __init__(self, names: dict[str, object]):
         self._names = names
         self._values: dict[str, object] = {}
-        self._classes: dict[int, Held] = {}  # a class may say that it equals any
         self._inside: dict[types.FunctionType, Inside] = {}
         self.known: set[str] = set()
 
@@ -38,27 +40,16 @@ class Given:
             if before.get(name, MISSING) is value or (name.startswith("_") and not constant):
                 continue
             self.known.add(name)
-            routine = inspect.isroutine(value)
-            if routine or constant or isinstance(value, types.ModuleType | type):
+            kept = isinstance(value, types.ModuleType | type | functools.partial)
+            if kept or constant or inspect.isroutine(value):
                 self._values[name] = value
-            if isinstance(value, type) and value.__module__ == "__main__":
-                self._classes[id(value)] = held = Held(value)
-                for method in held.code.values():
-                    self._look_inside(method)
-            elif routine:
-                self._look_inside(value)
-
-    def _look_inside(self, value: object) -> None:
-        for function in functions_of(value):
-            if function.__globals__ is self._names:
-                self._inside[function] = Inside(function)
+            for function in functions_of(value):
+                if function.__globals__ is self._names:
+                    self._inside[function] = Inside(function)
 
     def put_back(self) -> None:
-        """Let all of it be as it was; an answer may add a method to a class."""
+        """Let all of it be as it was."""
         self._names.update(self._values)
-        for held in self._classes.values():
-            held.put_back()
-            held.allow_added()
         for inside in self._inside.values():
             if inside.is_changed():
                 inside.put_back()
@@ -73,9 +64,6 @@ class Given:
         for name, value in self._values.items():
             if name not in bound and self._names.get(name) is not value:
                 return name
-        for held in self._classes.values():
-            if name := held.changed():
-                return f"{held.owner.__name__}.{name}"
         for function, inside in self._inside.items():
             if inside.is_changed():
                 return function.__name__

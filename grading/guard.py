@@ -192,6 +192,8 @@ def install(kernel, snapshot: Snapshot) -> None:
                 before = dict(names)
             run_it = run_test if kind == "test" else run
             reply = await run_it(code, *args, cell_meta=meta, **kwargs)
+            if kind == "given":
+                guard.given.remember(before)
         except KeyboardInterrupt:
             reply = _error("KeyboardInterrupt", "the cell was stopped")
         except Exception:
@@ -201,8 +203,6 @@ def install(kernel, snapshot: Snapshot) -> None:
         handle(signal.SIGINT, signal.SIG_IGN)
         if kind:
             kernel.shell.ast_transformers.clear()  # a student's names mean what the student says
-        if kind == "given":
-            guard.given.remember(before)
         guard.restore_kernel()
         # what sends this may have been replaced: it can change nothing that is proven
         return {**reply, "proof": sign(proof, reply["status"], reply.get("value"))}

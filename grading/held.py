@@ -7,8 +7,7 @@ from operator import is_
 import torch
 
 METHODS = (classmethod, staticmethod, property)
-# what torch replaces by itself: for another default dtype, and when it compiles for the first time
-MOVING = [(torch, "Storage"), (torch.nn.Module, "__init__"), (torch.nn.Module, "__setstate__")]
+MOVING = {(torch, "Storage")}  # torch itself sets it, for another default dtype
 
 
 class Held:
@@ -27,32 +26,24 @@ class Held:
         self.code = {name: value for name, value in vars(owner).items() if _is_code(value)}
         self._names, self._values = tuple(self.code), tuple(self.code.values())
         self._known = set(vars(owner))
-        self._moving = {name for module, name in MOVING if module is owner}
 
     def put_back(self) -> None:
-        """Give the owner back what it held."""
+        """Give the owner back what it held; added names stay where they hide nothing."""
         now = vars(self.owner)
         if not self._is_same(now):
             for name, value in self.code.items():
                 if now.get(name) is not value:
                     _set(self.owner, name, value)
-
-    def take_away_added(self) -> None:
-        """Take away the names that were added and stand in front of others."""
-        for name in vars(self.owner).keys() - self._known:
+        for name in now.keys() - self._known:
             if _hides(self.owner, name):
                 _delete(self.owner, name)
-
-    def allow_added(self) -> None:
-        """Let the names that were added belong to it."""
-        self._known = set(vars(self.owner))
 
     def changed(self) -> str:
         """A name that means something else than it did; empty if none does."""
         now = vars(self.owner)
         if not self._is_same(now):
             for name, value in self.code.items():
-                if now.get(name) is not value and name not in self._moving:
+                if now.get(name) is not value and (self.owner, name) not in MOVING:
                     return name
         added = sorted(now.keys() - self._known)
         hiding = (name for name in added if _is_code(now[name]) and _hides(self.owner, name))
@@ -71,7 +62,8 @@ def _hides(owner: object, name: str) -> bool:
     """Whether a name that was added stands in front of another one."""
     if isinstance(owner, types.ModuleType):
         return hasattr(builtins, name) and owner is not builtins and not name.startswith("__")
-    return any(name in vars(base) for base in owner.__mro__[1:])
+    value = vars(owner).get(name)
+    return any(vars(base).get(name, value) is not value for base in owner.__mro__[1:])
 
 
 def _set(owner: object, name: str, value: object) -> None:

@@ -26,7 +26,9 @@ def functions_of(value: object) -> Iterator[types.FunctionType]:
         if inspect.isroutine(value):  # NumPy's functions have the first, cached ones the second
             found += [getattr(value, name, None) for name in ("_implementation", "__wrapped__")]
     for function in found:
-        while type(function) is types.FunctionType:
+        seen = set()
+        while type(function) is types.FunctionType and function not in seen:
+            seen.add(function)
             yield function
             function = vars(function).get("__wrapped__")
 

@@ -120,7 +120,6 @@ class Snapshot:
         self._named.settle()
         for place in self._versions.moved():
             self._held[place].put_back()
-            self._held[place].take_away_added()
         self._versions.settle()
 
     def changed(self) -> str:

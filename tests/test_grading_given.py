@@ -8,29 +8,38 @@ from tests.probes import execute, points
 from tests.toy_course import nbgrader
 
 GIVEN = """\
-import functools, torch
-class Checker:
-    def close(self, a, b): return abs(a - b) < 1e-6
-class Strict(Checker):
-    name = "strict"
+from __future__ import annotations
+import dataclasses, functools, torch, typing
 class Net(torch.nn.Module):
-    pass
+    def forward(self, x: float) -> float: raise NotImplementedError
+class Steps(torch.optim.SGD): pass
+class Shape(typing.Protocol):
+    def area(self): ...
+class Square(Shape):
+    def area(self): return 1
+class Timer:
+    total = 0.0
+    def add(self, seconds): Timer.total += seconds
+@dataclasses.dataclass
+class Point:
+    x: float = 0.5
 @functools.cache
 def same(a, b): return a == b
-checker = Checker()"""
+twice = functools.partial(max, 2)
+ends = lambda: None
+ends.__wrapped__ = ends"""
 TRUE = "lambda *_, **__: True"
-METHOD = f"Checker.close = {TRUE}"
 TESTS = {
-    METHOD: "Checker().close(1, 2)",
-    f"Checker.close.__code__ = ({TRUE}).__code__": "checker.close(1, 2)",
-    f"Checker = Strict = lambda: type('C', (), {{'close': {TRUE}}})()": "Checker().close(1, 2)",
+    "same = twice": "same(1, 2)",
     f"same.__wrapped__.__code__ = ({TRUE}).__code__": "same(1, 2)",
+    "twice = lambda _: 0": "twice(1) == 0",
+    "Net = int": "Net() == 0",
 }
 WHILE_IT_RUNS = TESTS | {
-    f"Strict.close = {TRUE}": "Strict().close(1, 2)",
     "import statistics\nstatistics.mean = lambda _: 2": "statistics.mean([1]) == 2",
     f"import copy\ncopy.deepcopy = {TRUE}": "copy.deepcopy(0)",
     "torch.nn.Linear.__call__ = lambda *_: 5": "torch.nn.Linear(1, 1)(torch.ones(1)) == 5",
+    "m = torch.nn.Module\nold = m.__init__\nm.__init__ = lambda *a: old(*a)": "torch.nn.ReLU()",
     f"torch.Tensor.__bool__ = {TRUE}": "torch.tensor(False)",
     "import unittest.case as c\nc.abs = lambda _: 0": "not TestCase().assertAlmostEqual(1, 2)",
 }
@@ -49,14 +58,18 @@ HONEST = {
         "assert f().dtype == torch.float64",
     ),
     "compiles": (
-        "def f(x): return torch.compile(torch.nn.Identity(), backend='eager')(x)",
-        "assert f(torch.ones(2)).shape == (2,)",
+        "compiled = torch.compile(torch.nn.Identity(), backend='eager')\ncompiled(torch.ones(1))",
+        "assert torch.compile(torch.nn.Sigmoid(), backend='eager')(torch.ones(2)).shape == (2,)",
     ),
-    "adds": ("Net.forward = lambda self, x: 2 * x", "assert Net()(2) == 4"),
+    "fills": ("def forward(self, x): return 2 * x\nNet.forward = forward", "assert Net()(2) == 4"),
     "optimizes": (
         "from deeplearn.optim import SGD\nw = torch.ones(1, requires_grad=True)",
-        "SGD([w], lr=0.1)",
+        "SGD([w], lr=0.1)\nSteps([w], lr=0.1)",
     ),
+    "implements": ("def f(): return Square()", "assert f().area() == 1"),
+    "counts": ("def f(): Timer().add(1.5)", "f()\nassert Timer.total == 1.5"),
+    "annotates": ("", "assert typing.get_type_hints(Point) == {'x': float}"),
+    "returns": ("", "assert typing.get_type_hints(Net.forward) == {'x': float, 'return': float}"),
 }
 
 
@@ -71,7 +84,7 @@ def test_what_a_locked_cell_has_named_is_put_back(attack):
 
 @pytest.mark.parametrize("attack", WHILE_IT_RUNS)
 def test_what_is_replaced_while_the_test_runs_gives_no_points(attack):
-    lines = "\n    ".join(["global Checker, Strict", *attack.splitlines()])
+    lines = "\n    ".join(["global Net, same, twice", *attack.splitlines()])
     test = f"import copy, statistics\nfrom unittest import TestCase\nf()\n{WHILE_IT_RUNS[attack]}"
     metadata = nbgrader("test", grade=True, points=5) | {"grading": "test"}
     nb = execute(locked(), f"def f():\n    {lines}", new_code_cell(test, metadata=metadata))
