@@ -22,12 +22,14 @@ class CertainBuiltins(ast.NodeTransformer):
         self._names, self._certain, self._given = names, certain, given
         self._secret = secrets.token_hex(8)
         self._local: set[str] = set()
+        self._texts: set[ast.AST] = set()
 
     def visit(self, node: ast.AST) -> ast.AST:
         """Replace the names in a whole cell."""
         if isinstance(node, ast.Module):
             self._local = {name for part in ast.walk(node) for name in _bound(part)}
-        return super().visit(node)
+            self._texts = _texts(node)
+        return node if node in self._texts else super().visit(node)
 
     def visit_Name(self, node: ast.Name) -> ast.Name:
         """Replace one name, if it is a builtin's and no cell of the instructor's gave it."""
@@ -42,26 +44,6 @@ class CertainBuiltins(ast.NodeTransformer):
             self._names[node.id] = self._certain[node.id] = vars(builtins)[name]
         return node
 
-    def visit_arg(self, node: ast.arg) -> ast.arg:
-        """Leave the annotation: it may become a text, and that is read elsewhere."""
-        return node
-
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AnnAssign:
-        """Leave the annotation."""
-        self.visit(node.target)
-        if node.value:
-            node.value = self.visit(node.value)
-        return node
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
-        """Leave the annotation of what it returns."""
-        returns, node.returns = node.returns, None
-        self.generic_visit(node)
-        node.returns = returns
-        return node
-
-    visit_AsyncFunctionDef = visit_FunctionDef
-
 
 def bound_names(code: str) -> set[str]:
     """The names that a cell binds; none where only IPython understands it."""
@@ -69,6 +51,17 @@ def bound_names(code: str) -> set[str]:
         return {name for node in ast.walk(ast.parse(code)) for name in _bound(node)}
     except SyntaxError:
         return set()
+
+
+def _texts(cell: ast.Module) -> set[ast.AST]:
+    """The annotations that become texts, which others read who know no other names."""
+    imports = [part for part in cell.body if isinstance(part, ast.ImportFrom)]
+    future = [part.names for part in imports if part.module == "__future__"]
+    if "annotations" not in {name.name for names in future for name in names}:
+        return set()
+    found = {getattr(part, "annotation", None) for part in ast.walk(cell)}
+    found |= {getattr(part, "returns", None) for part in ast.walk(cell)}
+    return found - {None}
 
 
 def _bound(node: ast.AST) -> list[str]:

@@ -3,7 +3,6 @@
 A class is not looked into: an answer may fill in its methods, and Python and PyTorch set some.
 """
 
-import functools
 import inspect
 import types
 
@@ -40,10 +39,10 @@ class Given:
             if before.get(name, MISSING) is value or (name.startswith("_") and not constant):
                 continue
             self.known.add(name)
-            kept = isinstance(value, types.ModuleType | type | functools.partial)
-            if kept or constant or inspect.isroutine(value):
+            routine = inspect.isroutine(value)
+            if routine or constant or isinstance(value, types.ModuleType | type):
                 self._values[name] = value
-            for function in functions_of(value):
+            for function in functions_of(value) if routine else ():
                 if function.__globals__ is self._names:
                     self._inside[function] = Inside(function)
 

@@ -63,7 +63,8 @@ def _hides(owner: object, name: str) -> bool:
     if isinstance(owner, types.ModuleType):
         return hasattr(builtins, name) and owner is not builtins and not name.startswith("__")
     value = vars(owner).get(name)
-    return any(vars(base).get(name, value) is not value for base in owner.__mro__[1:])
+    behind = (vars(base)[name] for base in owner.__mro__[1:] if name in vars(base))
+    return next(behind, value) is not value
 
 
 def _set(owner: object, name: str, value: object) -> None:

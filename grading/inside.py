@@ -5,7 +5,7 @@ anything.
 """
 
 import builtins
-import inspect
+import contextlib
 import types
 from collections.abc import Iterator
 from operator import attrgetter, is_
@@ -23,8 +23,9 @@ def functions_of(value: object) -> Iterator[types.FunctionType]:
         found = [value.__func__]
     else:
         found = [value]
-        if inspect.isroutine(value):  # NumPy's functions have the first, cached ones the second
-            found += [getattr(value, name, None) for name in ("_implementation", "__wrapped__")]
+        for name in ("_implementation", "__wrapped__"):  # of NumPy's functions, and of cached ones
+            with contextlib.suppress(AttributeError):
+                found.append(object.__getattribute__(value, name))
     for function in found:
         seen = set()
         while type(function) is types.FunctionType and function not in seen:

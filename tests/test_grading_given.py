@@ -25,14 +25,19 @@ class Point:
     x: float = 0.5
 @functools.cache
 def same(a, b): return a == b
-twice = functools.partial(max, 2)
+twice = max
+class Lazy:
+    things = {}
+    def __get__(self, owner, kind=None): return self
+    def __getattr__(self, name): return Lazy.things[name]
+lazy = Lazy()
 ends = lambda: None
 ends.__wrapped__ = ends"""
 TRUE = "lambda *_, **__: True"
 TESTS = {
     "same = twice": "same(1, 2)",
     f"same.__wrapped__.__code__ = ({TRUE}).__code__": "same(1, 2)",
-    "twice = lambda _: 0": "twice(1) == 0",
+    "twice = lambda *_: 0": "twice(1, 2) == 0",
     "Net = int": "Net() == 0",
 }
 WHILE_IT_RUNS = TESTS | {
@@ -70,6 +75,23 @@ HONEST = {
     "counts": ("def f(): Timer().add(1.5)", "f()\nassert Timer.total == 1.5"),
     "annotates": ("", "assert typing.get_type_hints(Point) == {'x': float}"),
     "returns": ("", "assert typing.get_type_hints(Net.forward) == {'x': float, 'return': float}"),
+    "spies": (
+        "seen = []",
+        """\
+old = torch.nn.Dropout.__init__
+torch.nn.Dropout.__init__ = lambda self, p: (seen.append(p), old(self, p))[1]
+torch.nn.Dropout(0.5)
+torch.nn.Dropout.__init__ = old
+assert seen == [0.5]""",
+    ),
+    "own_list": (
+        "list = [3, 1, 2]\nint = tuple = dict = {}",
+        """\
+def check(values: list[int], one: int | None = None) -> list[int]: return [*values]
+seen: dict[str, int] = {}
+class C: pair: tuple[int, int] = (1, 2)
+assert check([1, 2]) == [1, 2]""",
+    ),
 }
 
 
@@ -112,6 +134,11 @@ def test_the_notebook_stays_the_main_module():
     main = "import sys\nprint(sys.modules['__main__'] is get_ipython().user_module)"
     nb = execute(locked(), main, "sys.modules['__main__'] = sys", locked(), main)
     assert [nb.cells[n].outputs[0].text for n in (1, 4)] == ["True\n", "True\n"]
+
+
+def test_a_locked_cell_with_an_object_that_answers_oddly_runs():
+    nb = execute(locked())
+    assert nb.cells[0].outputs == []
 
 
 def test_what_replaces_the_trace_function_is_told():
